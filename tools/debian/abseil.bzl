@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The targets of Abseil 20220623, Debian 12's release, by package, with upstream's names."""
+
+ABSEIL_TARGETS = {
+    "algorithm": ["algorithm", "container"],
+    "base": ["base", "config", "core_headers", "dynamic_annotations", "log_severity"],
+    "cleanup": ["cleanup"],
+    "container": [
+        "btree",
+        "fixed_array",
+        "flat_hash_map",
+        "flat_hash_set",
+        "inlined_vector",
+        "node_hash_map",
+        "node_hash_set",
+    ],
+    "debugging": ["failure_signal_handler", "leak_check", "stacktrace", "symbolize"],
+    "flags": ["commandlineflag", "config", "flag", "marshalling", "parse", "reflection", "usage"],
+    "functional": ["any_invocable", "bind_front", "function_ref"],
+    "hash": ["hash", "hash_testing"],
+    "memory": ["memory"],
+    "meta": ["type_traits"],
+    "numeric": ["bits", "int128"],
+    "random": [
+        "bit_gen_ref",
+        "distributions",
+        "mock_distributions",
+        "mocking_bit_gen",
+        "random",
+        "seed_gen_exception",
+        "seed_sequences",
+    ],
+    "status": ["status", "statusor"],
+    "strings": ["cord", "cord_test_helpers", "cordz_test_helpers", "str_format", "strings"],
+    "synchronization": ["synchronization"],
+    "time": ["time"],
+    "types": [
+        "any",
+        "bad_any_cast",
+        "bad_optional_access",
+        "bad_variant_access",
+        "compare",
+        "optional",
+        "span",
+        "variant",
+    ],
+    "utility": ["utility"],
+}
