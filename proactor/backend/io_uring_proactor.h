@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// IoUringProactor: operations through an io_uring (io_uring(7)), Linux 5.12 and later.
+//
+//   absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create();
+//   Scheduler scheduler(*std::move(proactor));
+//
+// Each turn of the loop makes one system call at most: it submits what coroutines have asked for since the last one, waits,
+// and brings back what has completed. What the kernel may do at any time is normal and never reaches the user: a full
+// submission queue (flushed once, then operations stand in line), an overflowing completion queue, interrupted and short
+// calls, EAGAIN on non-blocking descriptors (polled, then asked again), opcodes it does not have (performed directly).
+//
+// A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a generation in
+// the top 16, so that a request to cancel cannot hit a later operation at the same address.
+#ifndef PROACTOR_BACKEND_IO_URING_PROACTOR_H_
+#define PROACTOR_BACKEND_IO_URING_PROACTOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proactor/backend/ring.h"
+#include "proactor/proactor.h"
+#include "proactor/ready_queue.h"
+
+namespace proactor {
+
+class IoUringProactor final : public Proactor {
+ public:
+  // Fails where the kernel has no usable io_uring, or forbids it: the status says which call failed and why.
+  static absl::StatusOr<std::unique_ptr<IoUringProactor>> Create(RingOptions options = {},
+                                                                 RingKernel& kernel = RingKernel::Real());
+  ~IoUringProactor() override;
+
+  void Submit(OperationBase& operation) override;
+  void Cancel(OperationBase& operation) override;
+  void Wait(MonotonicTime until) override;
+  void Wake() override;
+  MonotonicTime Now() const override;
+  absl::Time WallTime() const override { return absl::Now(); }
+  std::string_view name() const override { return "io_uring"; }
+  System& system() override { return System::Real(); }
+
+  const Ring& ring() const { return *ring_; }
+
+ private:
+  IoUringProactor(std::unique_ptr<Ring> ring, int wake_fd) : ring_(std::move(ring)), wake_fd_(wake_fd) {}
+
+  void EnsureEnabled();
+  // A free entry, after a flush if need be; null when the kernel takes no more.
+  io_uring_sqe* Entry();
+  void Enter(unsigned wait_for, MonotonicTime until);
+
+  // Puts an operation into the submission queue, or performs it if the kernel does not know it. False: no room.
+  bool TrySubmit(OperationBase& operation);
+  bool TrySubmitCancel(uint64_t user_data);
+  void StandInLine(OperationBase& operation);
+  // Submits what stands in line, the oldest first, as far as there is room.
+  void AdvanceLine();
+  void ArmWake();
+
+  void Completed(const io_uring_cqe& completion);
+  void OperationCompleted(OperationBase& operation, int result);
+
+  std::unique_ptr<Ring> ring_;
+  int wake_fd_;
+  uint16_t generation_ = 0;
+  bool wake_armed_ = false;
+  bool wake_multishot_ = true;
+  bool completed_directly_ = false;  // During this `Wait`, without the kernel.
+  SuspensionQueue line_;             // Operations that wait for room, or for their next part.
+  std::vector<uint64_t> cancels_;    // Requests to cancel that wait for room: the operations' user_data.
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_BACKEND_IO_URING_PROACTOR_H_

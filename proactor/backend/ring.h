@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ring: an io_uring: set up, entries in, one enter, completions out. It knows nothing of operations.
+//
+//   absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({.entries = 256});
+//   (*ring)->Enable();                                        // on the thread that will use it
+//   if (io_uring_sqe* entry = (*ring)->NextEntry()) { ...; (*ring)->Push(); }
+//   (*ring)->Enter(1, deadline);                              // submits everything, waits for one
+//   (*ring)->Reap([](const io_uring_cqe& completion) { ... });
+//
+// Setup goes down a ladder of flags from the best that is known (Linux 6.1: completions are run by the one thread that waits)
+// to none, by trying, never by looking at the kernel's version. ENOMEM, which is the locked-memory limit, halves the ring
+// and tries again.
+//
+// `RingKernel` is the seam below: setup, enter, register and the mappings, so that a fake kernel can stand in.
+//
+// Threads: created on any, used from `Enable` on by one only.
+#ifndef PROACTOR_BACKEND_RING_H_
+#define PROACTOR_BACKEND_RING_H_
+
+#include <liburing.h>
+
+#include <atomic>
+#include <bitset>
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "proactor/monotonic_time.h"
+
+namespace proactor {
+
+class RingKernel {
+ public:
+  static RingKernel& Real();
+  virtual ~RingKernel() = default;
+
+  // Each returns what the system call does, or -errno.
+  virtual int Setup(unsigned entries, io_uring_params* params) = 0;
+  virtual int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) = 0;
+  virtual int Register(int fd, unsigned opcode, void* argument, unsigned count) = 0;
+  // MAP_FAILED on failure.
+  virtual void* Map(int fd, size_t size, off_t offset) = 0;
+  virtual void Unmap(void* address, size_t size) = 0;
+  virtual void Close(int fd) = 0;
+};
+
+struct RingOptions {
+  unsigned entries = 256;       // Submission queue. When it is full, it is flushed.
+  unsigned completions = 4096;  // Completion queue: room for bursts. An overflow is slow, not lost.
+};
+
+class Ring {
+ public:
+  static absl::StatusOr<std::unique_ptr<Ring>> Create(RingOptions options, RingKernel& kernel = RingKernel::Real());
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  // Binds the ring to the calling thread. Before it, only `NextEntry` and `Push` may be used.
+  absl::Status Enable();
+  bool enabled() const { return enabled_; }
+
+  // The next free entry, all zero, or null when the queue is full. `Push` makes it one of those to submit.
+  io_uring_sqe* NextEntry();
+  void Push() { ++tail_; }
+  unsigned unsubmitted() const;
+
+  // Whether the kernel has something that only an enter brings into the completion queue.
+  bool NeedsEnter() const {
+    return (Load(submission_.flags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+  }
+  bool overflowed() const { return (Load(submission_.flags) & IORING_SQ_CQ_OVERFLOW) != 0; }
+  bool HasCompletions() const { return Load(completion_.tail) != *completion_.head; }
+
+  // Submits all entries and waits until `wait_for` completions are there or `until` has come. Returns how many entries the
+  // kernel took, or -errno; -ETIME, -EINTR, -EAGAIN and -EBUSY are part of normal life.
+  int Enter(unsigned wait_for, MonotonicTime until);
+
+  // Calls `handle` with each completion there is, and frees their places afterwards, at once.
+  template <class Handler>
+  unsigned Reap(Handler&& handle) {
+    unsigned head = *completion_.head;
+    unsigned tail = Load(completion_.tail);
+    for (unsigned at = head; at != tail; ++at) handle(completion_.entries[at & completion_.mask]);
+    // Release: the kernel may overwrite the entries once it sees the new head.
+    if (tail != head) std::atomic_ref(*completion_.head).store(tail, std::memory_order_release);
+    return tail - head;
+  }
+
+  bool Supports(unsigned opcode) const { return opcode < supported_.size() && supported_[opcode]; }
+  unsigned setup_flags() const { return setup_flags_; }
+  unsigned entries() const { return submission_.count; }
+  unsigned completion_entries() const { return completion_.mask + 1; }
+
+ private:
+  explicit Ring(RingKernel& kernel) : kernel_(kernel) {}
+
+  // Acquire pairs with the kernel's release of what it wrote before.
+  static unsigned Load(const unsigned* word) {
+    return std::atomic_ref(*const_cast<unsigned*>(word)).load(std::memory_order_acquire);
+  }
+  absl::Status SetUp(RingOptions options);
+  absl::Status MapQueues(const io_uring_params& params);
+  void Probe();
+
+  struct Mapping {
+    void* address = nullptr;
+    size_t size = 0;
+  };
+
+  RingKernel& kernel_;
+  int fd_ = -1;
+  int enter_fd_ = -1;  // The registered index once there is one.
+  unsigned enter_flags_ = 0;
+  unsigned setup_flags_ = 0;
+  unsigned features_ = 0;
+  bool enabled_ = false;
+  std::bitset<256> supported_;
+
+  unsigned tail_ = 0;  // Entries up to here are filled; the kernel is told at the next enter.
+  struct {
+    unsigned* head = nullptr;
+    unsigned* tail = nullptr;
+    unsigned* flags = nullptr;
+    unsigned mask = 0;
+    unsigned count = 0;
+    io_uring_sqe* entries = nullptr;
+  } submission_;
+  struct {
+    unsigned* head = nullptr;
+    unsigned* tail = nullptr;
+    unsigned mask = 0;
+    io_uring_cqe* entries = nullptr;
+  } completion_;
+  Mapping queues_;
+  Mapping entries_;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_BACKEND_RING_H_

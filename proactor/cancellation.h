@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CancelScope: who may stop whom, and by when.
+//
+//   absl::Status status = co_await WithCancelScope([&](CancelScope& scope) -> Task<absl::Status> {
+//     scope.SetDeadline(deadline);
+//     on_shutdown = [&] { scope.Cancel(); };
+//     co_return co_await Serve(listener);
+//   });
+//
+// Scopes form a tree: a scope is cancelled with its parent, and a deadline of the parent is one for all below it. Most
+// code never names one: `WithTimeout` (timeout.h) and `WithTaskGroup` (task_group.h) make them.
+//
+//  - Cancelling asks everything that waits in the scope to end. What has happened already is still delivered: an operation
+//    that completes first returns its result, one that does not returns `kCancelled`.
+//  - It is level-triggered: in a cancelled scope every later operation ends at once, without asking the kernel, so that
+//    swallowing a cancellation is harmless. Cleanup that must wait for something runs in `Shield` (timeout.h).
+//  - The scope remembers what cancelled it first: an outer cancellation is never taken for its own deadline.
+//  - Operations that the kernel cannot interrupt delay the end of the scope: reads and writes of regular files, once a
+//    kernel worker runs them.
+//
+// A scope must outlive what waits in it: it belongs into the frame of the coroutine that awaits the scoped work.
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_CANCELLATION_H_
+#define PROACTOR_CANCELLATION_H_
+
+#include "absl/time/time.h"
+#include "proactor/context.h"
+#include "proactor/intrusive_list.h"
+#include "proactor/ready_queue.h"
+#include "proactor/timer.h"
+
+namespace proactor {
+
+// What ended a scope, if anything did.
+enum class CancelCause : char {
+  kNone,       // Not cancelled.
+  kRequested,  // `Cancel` was called.
+  kDeadline,   // The scope's own deadline passed.
+  kParent,     // The scope around it was cancelled.
+};
+
+// Tags that tell the lists of a scope apart.
+struct SiblingScopes;
+
+class CancelScope : private Timer, private ListNode<SiblingScopes> {
+ public:
+  enum Shielding : bool { kOpen = false, kShielded = true };
+
+  // A scope inside `outer`'s. A shielded one is not cancelled with its parent.
+  explicit CancelScope(const Context& outer, Shielding shielding = kOpen);
+  // A root, for a scheduler.
+  explicit CancelScope(Loop& loop);
+  ~CancelScope();
+
+  // Cancels this scope and all below it that are not shielded. Calling it again does nothing.
+  void Cancel() { CancelBecause(CancelCause::kRequested); }
+
+  // Cancels the scope when the time comes. The second call replaces the deadline of the first; the parent's deadline stays
+  // in force. A deadline that has passed takes effect in the next turn, so that what is ready by then is still delivered.
+  void SetDeadline(MonotonicTime deadline);
+  void SetTimeout(absl::Duration timeout);
+
+  bool cancelled() const { return cause_ != CancelCause::kNone; }
+  CancelCause cause() const { return cause_; }
+
+  // What code that runs in this scope gets.
+  const Context& context() const { return context_; }
+
+  // Adds something that waits, to be told when the scope is cancelled. It leaves by `Unlink`.
+  void Add(Suspension& suspension) { waiting_.PushBack(suspension); }
+
+ private:
+  template <class, class>
+  friend class IntrusiveList;
+
+  void Fire() override { CancelBecause(CancelCause::kDeadline); }
+  void CancelBecause(CancelCause cause);
+  void CancelWaiting();
+  // The next scope to visit in a walk through the open scopes below `root`, or null.
+  CancelScope* NextOpenBelow(const CancelScope& root);
+
+  Context context_;
+  CancelScope* parent_ = nullptr;
+  IntrusiveList<CancelScope, SiblingScopes> children_;
+  IntrusiveList<Suspension> waiting_;
+  CancelCause cause_ = CancelCause::kNone;
+  Shielding shielding_ = kOpen;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_CANCELLATION_H_

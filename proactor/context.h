@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What flows down a `co_await` chain: the scheduler's loop, the cancel scope, the identity of the task.
+//
+// A coroutine gets its context from whoever awaits it, and passes the same on, in one place: the promise's
+// `await_transform` (promise.h). Only a spawned task and a new cancel scope make a context; everybody else points at it,
+// so that it costs a frame one pointer.
+//
+// Code in a coroutine can ask for it: `const Context& context = co_await CurrentContext();`
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_CONTEXT_H_
+#define PROACTOR_CONTEXT_H_
+
+#include "proactor/counters.h"
+#include "proactor/ready_queue.h"
+#include "proactor/timer.h"
+
+namespace proactor {
+
+class CancelScope;
+class Proactor;
+class TaskRecord;
+
+// The parts of a scheduler that the layers below it work with. `Scheduler` is the one class derived from it.
+struct Loop {
+  Proactor& proactor;
+  Counters& counters;
+  ReadyQueue ready_queue;
+  TimerWheel timers;
+  IntrusiveList<TaskRecord> tasks;  // Everything spawned and not yet finished.
+};
+
+struct Context {
+  Loop* loop = nullptr;
+  CancelScope* scope = nullptr;
+  TaskRecord* task = nullptr;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_CONTEXT_H_

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptor: what the library knows of one file descriptor; OwnedDescriptor: who closes it.
+//
+//   OwnedDescriptor socket(system, fd, DescriptorKind::kSocket);
+//   socket->number
+//
+// A descriptor has one slot for an operation that reads and one for an operation that writes: at most one of each is in
+// flight, and a second is a mistake that ends the process with a sentence, because the bytes of two readers or two writers
+// would interleave. Reads and writes at an offset take no slot.
+//
+// It stays at one address while its owner moves: operations in flight and backends point at it.
+//
+// Threads: one at a time; a resource moves to another scheduler only while it has no operation in flight.
+#ifndef PROACTOR_DESCRIPTOR_H_
+#define PROACTOR_DESCRIPTOR_H_
+
+#include <memory>
+
+#include "proactor/system.h"
+
+namespace proactor {
+
+class OperationBase;
+
+// What a descriptor is, as far as it matters for waiting.
+enum class DescriptorKind : char { kSocket, kPipe, kTerminal, kRegularFile, kOther };
+
+struct Descriptor {
+  System& system;
+  int number;
+  DescriptorKind kind;
+  bool closes = true;  // Standard input and the like are left open for the rest of the process.
+  OperationBase* reading = nullptr;
+  OperationBase* writing = nullptr;
+};
+
+// Owns a descriptor, and closes it when destroyed. Move-only.
+class OwnedDescriptor {
+ public:
+  OwnedDescriptor() = default;
+  OwnedDescriptor(System& system, int number, DescriptorKind kind)
+      : descriptor_(new Descriptor{.system = system, .number = number, .kind = kind}) {}
+
+  Descriptor* get() const { return descriptor_.get(); }
+  Descriptor* operator->() const { return descriptor_.get(); }
+  explicit operator bool() const { return descriptor_ != nullptr; }
+
+  // Gives the number away without closing it. No operation may be in flight.
+  int Release();
+
+ private:
+  struct Closer {
+    void operator()(Descriptor* descriptor) const;
+  };
+  std::unique_ptr<Descriptor, Closer> descriptor_;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_DESCRIPTOR_H_

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/frame_pool.h"
+
+#include <new>
+
+namespace proactor::internal {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPooled = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kPooled = false;
+#else
+constexpr bool kPooled = true;
+#endif
+#else
+constexpr bool kPooled = true;
+#endif
+
+constexpr size_t kStep = 64;
+constexpr size_t kClasses = kLargestPooledFrame / kStep + 1;
+
+struct FreedFrame {
+  FreedFrame* next;
+};
+
+// Without a destructor of its own, so that frames freed late in a thread's exit still find it.
+struct Pool {
+  FreedFrame* freed[kClasses] = {};
+  size_t bytes = 0;
+  bool closed = false;
+};
+thread_local constinit Pool pool;
+
+// Empties the pool when its thread ends; frames freed after that go to the heap.
+struct PoolCloser {
+  bool armed = false;
+  ~PoolCloser() {
+    pool.closed = true;
+    for (FreedFrame*& first : pool.freed) {
+      while (first != nullptr) {
+        FreedFrame* frame = first;
+        first = frame->next;
+        ::operator delete(frame);
+      }
+    }
+  }
+};
+thread_local PoolCloser pool_closer;
+
+constexpr size_t ClassOf(size_t size) { return (size + kStep - 1) / kStep; }
+
+}  // namespace
+
+void* AllocateFrame(size_t size) {
+  size_t index = ClassOf(size);
+  if (!kPooled || index >= kClasses) return ::operator new(size);
+  FreedFrame* frame = pool.freed[index];
+  if (frame == nullptr) return ::operator new(index * kStep);
+  pool.freed[index] = frame->next;
+  pool.bytes -= index * kStep;
+  return frame;
+}
+
+void FreeFrame(void* frame, size_t size) noexcept {
+  size_t index = ClassOf(size);
+  if (!kPooled || index >= kClasses || pool.closed || pool.bytes + index * kStep > kFramePoolBytes) {
+    ::operator delete(frame);
+    return;
+  }
+  if (pool.bytes == 0) pool_closer.armed = true;  // Touching it is what registers its destructor.
+  pool.bytes += index * kStep;
+  FreedFrame* freed = static_cast<FreedFrame*>(frame);
+  freed->next = pool.freed[index];
+  pool.freed[index] = freed;
+}
+
+}  // namespace proactor::internal

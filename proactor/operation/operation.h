@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operation<Op>: what a user awaits: a description of one request to the kernel. Nothing happens before it is awaited.
+//
+// An operation is a plain struct that keeps its three facts side by side. This one waits until a descriptor is readable:
+//
+//   struct WaitReadableOp {
+//     static constexpr char kName[] = "poll";                          // for errors and dumps
+//     static constexpr Readiness kReadiness = Readiness::kRead;
+//     using Value = void;                                              // what a success yields
+//     Descriptor* descriptor;
+//     void Prepare(io_uring_sqe& entry) const;                         // 1. what it asks of io_uring
+//     int Perform(System& system) const;                               // 2. what it does elsewhere, without blocking
+//     void ToValue(int result) const {}                                // 3. what a result >= 0 means
+//   };
+//   Operation<WaitReadableOp> WaitReadable(Descriptor* d) { return MakeOperation(WaitReadableOp{d}); }
+//
+// It may also have
+//     std::optional<int> Immediate() const;       a result known without asking anyone, such as -EINVAL
+//     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
+//     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
+// and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe because
+// the coroutine that awaits it cannot end before it (DESIGN: invariant 1).
+//
+// Result: `absl::StatusOr<Value>`, or `absl::Status` if Value is void.
+// Cancelled: `kCancelled`, unless the result came first.
+// Threads: the scheduler's of the coroutine that awaits it.
+#ifndef PROACTOR_OPERATION_OPERATION_H_
+#define PROACTOR_OPERATION_OPERATION_H_
+
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "proactor/cancellation.h"
+#include "proactor/descriptor.h"
+#include "proactor/errors.h"
+#include "proactor/operation/operation_base.h"
+#include "proactor/promise.h"
+#include "proactor/result.h"
+
+namespace proactor {
+
+// The operation once it is awaited: pinned in the coroutine's frame, which is what the kernel points at.
+template <class Op>
+class PendingOperation : public OperationBase {
+ public:
+  using Value = typename Op::Value;
+  using Result = WithStatus<Value>;
+
+  PendingOperation(PromiseBase& promise, const Context& context, Op op)
+      : OperationBase(promise, context), op_(std::move(op)) {}
+
+  bool Start() {
+    if constexpr (requires { op_.Immediate(); }) {
+      if (std::optional<int> result = op_.Immediate()) return CompleteNow(*result);
+    }
+    if (context_.scope->cancelled()) return CompleteNow(-ECANCELED);
+    if (OperationBase** slot = Slot()) Claim(*slot);
+    Submit();
+    return true;
+  }
+
+  using OperationBase::StopWaiting;
+  using OperationBase::Waiting;
+  bool Failed() const { return result_ < 0; }
+
+  Result TakeResult() {
+    if (result_ < 0) {
+      absl::Status failure = ErrnoToStatus(-result_, Op::kName);
+      if constexpr (requires { op_.ToStatus(failure); }) failure = op_.ToStatus(std::move(failure));
+      return failure;
+    }
+    if constexpr (std::is_void_v<Value>) {
+      op_.ToValue(result_);
+      return absl::OkStatus();
+    } else {
+      return op_.ToValue(result_);
+    }
+  }
+
+  void Prepare(io_uring_sqe& entry) final { op_.Prepare(entry); }
+  int Perform(System& system) final { return op_.Perform(system); }
+  Readiness readiness() const final { return Op::kReadiness; }
+  Descriptor* descriptor() const final {
+    if constexpr (requires { op_.descriptor; }) {
+      return op_.descriptor;
+    } else {
+      return nullptr;
+    }
+  }
+  std::string Describe() const final {
+    std::string text = Op::kName;
+    if (Descriptor* on = descriptor()) text += " on descriptor " + std::to_string(on->number);
+    return text;
+  }
+
+ private:
+  bool Advance(int& result) final {
+    if constexpr (requires { op_.Advance(result); }) {
+      if (!op_.Advance(result)) return false;
+    }
+    return result != -EINTR;
+  }
+
+  void ReleaseSlot() final {
+    if (OperationBase** slot = Slot()) *slot = nullptr;
+  }
+
+  // The descriptor's slot that this operation takes while it is in flight, if any.
+  OperationBase** Slot() const {
+    if constexpr (Op::kReadiness == Readiness::kRead) {
+      return &op_.descriptor->reading;
+    } else if constexpr (Op::kReadiness == Readiness::kWrite) {
+      return &op_.descriptor->writing;
+    } else {
+      return nullptr;
+    }
+  }
+
+  Op op_;
+};
+
+template <class Op>
+class [[nodiscard]] Operation {
+ public:
+  static_assert(std::is_trivially_destructible_v<Op>, "An operation borrows; it owns nothing that needs a destructor");
+  using Result = typename PendingOperation<Op>::Result;
+
+  template <bool kTry>
+  auto MakeAwaiter(PromiseBase& promise, const Context& context) && {
+    return internal::LeafAwaiter<PendingOperation<Op>, kTry>(promise, context, std::move(op_));
+  }
+
+  // Only a proactor::Task passes on the context that an operation needs.
+  template <class Self = Op>
+  auto operator co_await() const {
+    static_assert(!std::is_same_v<Self, Op>, "An Operation can be awaited in a proactor::Task only");
+  }
+
+ private:
+  template <class MadeOp>
+  friend Operation<MadeOp> MakeOperation(MadeOp op);
+  explicit Operation(Op op) : op_(std::move(op)) {}
+
+  Op op_;
+};
+
+// The one way to make an operation; called by the functions that users call, such as `TcpStream::Read`.
+template <class Op>
+Operation<Op> MakeOperation(Op op) {
+  return Operation<Op>(std::move(op));
+}
+
+}  // namespace proactor
+
+#endif  // PROACTOR_OPERATION_OPERATION_H_

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/operation/operation_base.h"
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "proactor/cancellation.h"
+#include "proactor/log.h"
+#include "proactor/proactor.h"
+
+namespace proactor {
+
+OperationBase::~OperationBase() {
+  // The virtual parts are gone by now; the coroutine still knows where it was.
+  Check(!Waiting(), [&] {
+    return absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
+                        " was destroyed while an operation that it awaits was in flight, and the kernel may still use its "
+                        "memory: cancel its scope and await its end instead.");
+  });
+}
+
+bool OperationBase::Submit() {
+  if (context_.scope->cancelled()) return CompleteNow(-ECANCELED);
+  state_ = kWaiting;
+  context_.scope->Add(*this);
+  context_.loop->counters.operations.Add();
+  context_.loop->proactor.Submit(*this);
+  return true;
+}
+
+bool OperationBase::CompleteNow(int result) {
+  result_ = result;
+  ReadyQueue& ready_queue = context_.loop->ready_queue;
+  if (ready_queue.TakeInlineCompletion()) return false;
+  state_ = kWaiting;
+  ready_queue.Push(*this);
+  return true;
+}
+
+bool OperationBase::Complete(int result) {
+  Counters& counters = context_.loop->counters;
+  bool over = Advance(result);
+  if (!over) {
+    if (!cancel_requested()) {
+      counters.resubmissions.Add();
+      return false;
+    }
+    result = -ECANCELED;
+  }
+  result_ = result;
+  ReleaseSlot();
+  Unlink();
+  counters.completions.Add();
+  context_.loop->ready_queue.Push(*this);
+  return true;
+}
+
+void OperationBase::Cancel() {
+  state_ |= kCancelRequested;
+  context_.loop->proactor.Cancel(*this);
+}
+
+void OperationBase::Claim(OperationBase*& slot) {
+  Check(slot == nullptr, [&] {
+    return absl::StrCat("The coroutine ", DescribeCoroutine(promise_), " started a ", Describe(), " while ",
+                        DescribeCoroutine(slot->promise_), " has a ", slot->Describe(),
+                        " in flight: one reader and one writer at a time.");
+  });
+  slot = this;
+}
+
+}  // namespace proactor

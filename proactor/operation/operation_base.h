@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// OperationBase: all that a proactor sees of an operation in flight.
+//
+// An operation asks for something (`Prepare`, or `Perform`), gets a result, and may go back for more (`Advance`):
+//
+//   proactor.Submit(operation);                       // once, from the coroutine's await
+//   if (!operation.Complete(result)) Resubmit(...);   // by the proactor, for each result
+//
+// The protocol between cancellation and completion (DESIGN: invariants 2, 3 and 4):
+//  1. From `Start` to `Complete` the operation is in its scope's list. A cancelled scope takes it out and calls `Cancel`, once.
+//  2. `Cancel` marks it and asks the proactor, which must not lose the request, but need not succeed.
+//  3. Only a result ends the operation. If it is a success, that is what the coroutine gets, cancelled or not.
+//  4. `Complete` takes it out of the scope before it is ready, so nothing can cancel a finished operation.
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_OPERATION_OPERATION_BASE_H_
+#define PROACTOR_OPERATION_OPERATION_BASE_H_
+
+#include <cstdint>
+
+#include "proactor/context.h"
+#include "proactor/promise.h"
+#include "proactor/ready_queue.h"
+
+struct io_uring_sqe;
+
+namespace proactor {
+
+struct Descriptor;
+class System;
+
+// What has to become possible before `Perform` can succeed.
+enum class Readiness : char {
+  kRead,      // The descriptor is readable, or at its end. Takes the descriptor's read slot.
+  kWrite,     // The descriptor is writable. Takes the write slot.
+  kBlocking,  // Nothing to wait for, but the call may take its time: regular files and paths.
+};
+
+class OperationBase : public Suspension {
+ public:
+  // io_uring: describes the request, in an entry that is all zero. May be called again after `Advance` said so.
+  virtual void Prepare(io_uring_sqe& entry) = 0;
+
+  // Elsewhere: makes the call. Yields its result, -errno, or -EAGAIN when it has to wait for `readiness`.
+  virtual int Perform(System& system) = 0;
+
+  virtual Readiness readiness() const = 0;
+  virtual Descriptor* descriptor() const = 0;
+
+  // Takes a result or -errno. True: the operation is over, and on the ready queue. False: submit it again.
+  bool Complete(int result);
+
+  bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
+
+  // Reserved for the proactor that has the operation in flight.
+  uint8_t backend_state = 0;
+  uint16_t generation = 0;
+
+  void Cancel() final;
+
+ protected:
+  OperationBase(PromiseBase& promise, const Context& context) : promise_(promise), context_(context) {}
+  ~OperationBase();
+
+  // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again.
+  virtual bool Advance(int& result) = 0;
+
+  // Starts to wait; false when the scope is cancelled already and the result stands.
+  bool Submit();
+  // Settles the result without asking the proactor. False when the coroutine need not suspend.
+  bool CompleteNow(int result);
+
+  bool Waiting() const { return (state_ & kWaiting) != 0; }
+  void StopWaiting() { state_ &= ~kWaiting; }
+
+  // Takes the descriptor's slot for what this operation does, or ends the process if it is taken.
+  void Claim(OperationBase*& slot);
+  virtual void ReleaseSlot() = 0;
+
+  PromiseBase& promise_;
+  const Context& context_;
+  int result_ = 0;
+
+ private:
+  static constexpr uint8_t kWaiting = 1;          // Submitted, or ready and not yet resumed.
+  static constexpr uint8_t kCancelRequested = 2;  // The scope was cancelled while waiting.
+  uint8_t state_ = 0;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_OPERATION_OPERATION_BASE_H_

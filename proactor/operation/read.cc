@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/operation/read.h"
+
+#include <liburing.h>
+
+#include <algorithm>
+
+namespace proactor {
+
+void ReadFields::Prepare(io_uring_sqe& entry) const {
+  io_uring_prep_read(&entry, descriptor->number, buffer.data(),
+                     static_cast<unsigned>(std::min(buffer.size(), kLargestTransfer)), static_cast<uint64_t>(offset));
+}
+
+int ReadFields::Perform(System& system) const {
+  return system.Read(descriptor->number, buffer.data(), buffer.size(), offset);
+}
+
+}  // namespace proactor

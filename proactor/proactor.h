@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Proactor: the interface that turns submitted operations into completions.
+//
+//   proactor.Submit(operation);            // asks; the operation completes in some later Wait
+//   proactor.Wait(until, ready_queue);     // submits, waits, completes: once per turn of the scheduler
+//
+// Implementations are in backend/: `IoUringProactor`, and `SimulatedProactor` with no kernel and virtual time (the one to
+// read first). A scheduler owns one, and is the only one to call it, on one thread; only `Wake` comes from others.
+#ifndef PROACTOR_PROACTOR_H_
+#define PROACTOR_PROACTOR_H_
+
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "proactor/counters.h"
+#include "proactor/monotonic_time.h"
+#include "proactor/operation/operation_base.h"
+#include "proactor/system.h"
+
+namespace proactor {
+
+class Proactor {
+ public:
+  virtual ~Proactor() = default;
+
+  // Takes an operation in flight. Never fails and never completes it at once: errors are results, found by `Wait`. Does not
+  // block, however full the queues are.
+  virtual void Submit(OperationBase& operation) = 0;
+
+  // Asks that an operation in flight end early. It still ends by its own result, which may be a success.
+  virtual void Cancel(OperationBase& operation) = 0;
+
+  // Submits what is to be submitted, waits until something completes, `Wake` was called or `until` has come, and completes
+  // what there is. With `MonotonicTime::Past()` it does not wait. May return early, for no reason.
+  virtual void Wait(MonotonicTime until) = 0;
+
+  // Makes the current or the next `Wait` return. From any thread, also while the scheduler runs.
+  virtual void Wake() = 0;
+
+  // The clock that deadlines are on. A fresh reading.
+  virtual MonotonicTime Now() const = 0;
+  // The time of day that belongs to it.
+  virtual absl::Time WallTime() const = 0;
+
+  // "io_uring", "simulated".
+  virtual std::string_view name() const = 0;
+
+  virtual System& system() = 0;
+  Counters& counters() { return counters_; }
+
+ private:
+  Counters counters_;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_PROACTOR_H_

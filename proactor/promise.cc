@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/promise.h"
+
+#include "absl/strings/str_cat.h"
+#include "proactor/task_record.h"
+
+namespace proactor {
+
+std::coroutine_handle<> PromiseBase::Finish() {
+  for (PromiseBase* promise = this;;) {
+    PromiseBase* parent = promise->parent();
+    if (parent == nullptr) {
+      promise->context_->task->RootFinished();
+      return std::noop_coroutine();
+    }
+    bool climbs = (promise->parent_ & kAwaitedByTry) != 0 && promise->Failed();
+    if (!climbs) return parent->context_->loop->ready_queue.Transfer(parent->handle());
+    parent->SetFailure(promise->TakeFailure());
+    promise = parent;
+  }
+}
+
+namespace internal {
+
+void DestroyFrames(PromiseBase& outermost) noexcept {
+  PromiseBase* promise = &outermost;
+  while (ChildLink* link = promise->child_link()) {
+    if (link->child == nullptr) break;
+    promise = link->child;
+  }
+  while (promise != &outermost) {
+    PromiseBase* parent = promise->parent();
+    parent->child_link()->child = nullptr;
+    promise->handle().destroy();
+    promise = parent;
+  }
+  outermost.handle().destroy();
+}
+
+}  // namespace internal
+
+namespace {
+
+// "proactor::Task<absl::Status> net::Echo(TcpStream)" -> "net::Echo". Compilers describe a coroutine's body in ways of
+// their own, so this keeps what stands before the first parenthesis that is outside of angle brackets.
+std::string FunctionName(const char* pretty) {
+  std::string_view text = pretty;
+  size_t begin = 0;
+  size_t end = text.size();
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '<') ++depth;
+    if (text[i] == '>') --depth;
+    if (depth != 0) continue;
+    if (text[i] == ' ') begin = i + 1;
+    if (text[i] == '(') {
+      end = i;
+      break;
+    }
+  }
+  return std::string(text.substr(begin, end - begin));
+}
+
+std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+std::string DescribeCoroutine(const PromiseBase& promise) {
+  std::source_location where = promise.where();
+  if (where.line() == 0) return "a coroutine before its first co_await";
+  return absl::StrCat(FunctionName(where.function_name()), " (", std::string(BaseName(where.file_name())), ":",
+                      where.line(), ")");
+}
+
+}  // namespace proactor

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PromiseBase: what every coroutine of the library knows of itself: who awaits it, its context, where it waits and on what.
+//
+// Users write `Task<T>` (task.h) and meet this class only in its error messages. It keeps two promises:
+//  - `await_transform` is the one place where context flows from a coroutine to what it awaits.
+//  - A failure under `Try` climbs from frame to frame without resuming them (`Fail`), to the first coroutine that awaits
+//    without `Try`. The frames it passed are destroyed by that coroutine, innermost first and without recursion
+//    (`DestroyFrames`), never inside their own `await_suspend`.
+//
+// A type is awaitable in a Task when it has
+//    template <bool kTry> auto MakeAwaiter(PromiseBase& promise, const Context& context) &&;
+// whose result is the awaiter; `LeafAwaiter` makes one of a `Suspension` (see operation/operation.h and sleep.h).
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_PROMISE_H_
+#define PROACTOR_PROMISE_H_
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "proactor/context.h"
+#include "proactor/frame_pool.h"
+#include "proactor/ready_queue.h"
+#include "proactor/result.h"
+
+namespace proactor {
+
+class PromiseBase;
+
+namespace internal {
+
+// The link from a coroutine to the child it awaits; null once the child is gone.
+struct ChildLink {
+  PromiseBase* child = nullptr;
+};
+
+template <class A>
+concept Awaitable = requires(A&& awaitable, PromiseBase& promise, const Context& context) {
+  std::move(awaitable).template MakeAwaiter<false>(promise, context);
+};
+
+// Destroys the frame of `outermost` and of all children that it still holds, from the innermost outwards.
+void DestroyFrames(PromiseBase& outermost) noexcept;
+
+}  // namespace internal
+
+class PromiseBase {
+ public:
+  PromiseBase(const PromiseBase&) = delete;
+  PromiseBase& operator=(const PromiseBase&) = delete;
+
+  static void* operator new(size_t size) { return internal::AllocateFrame(size); }
+  static void operator delete(void* frame, size_t size) noexcept { internal::FreeFrame(frame, size); }
+
+  std::suspend_always initial_suspend() noexcept { return {}; }
+
+  // The frame's layout does not depend on the promise's type as long as its alignment is ordinary (Promise asserts it).
+  std::coroutine_handle<> handle() { return std::coroutine_handle<PromiseBase>::from_promise(*this); }
+
+  const Context& context() const { return *context_; }
+  // Null for the outermost coroutine of a task.
+  PromiseBase* parent() const { return reinterpret_cast<PromiseBase*>(parent_ & ~kFlags); }
+
+  // Makes this coroutine a child, or the root of a task, before it starts.
+  void SetContext(const Context& context) { context_ = &context; }
+  void SetParent(PromiseBase& parent, bool by_try) {
+    parent_ = reinterpret_cast<uintptr_t>(&parent) | (by_try ? kAwaitedByTry : 0);
+  }
+
+  // What this coroutine waits for, from suspension to resumption.
+  void SetAwaiting(Suspension& suspension) { awaiting_ = reinterpret_cast<uintptr_t>(&suspension); }
+  void SetAwaiting(internal::ChildLink& link) { awaiting_ = reinterpret_cast<uintptr_t>(&link) | kChild; }
+  void ClearAwaiting() { awaiting_ = 0; }
+  Suspension* awaiting() const {
+    return (awaiting_ & kChild) == 0 ? reinterpret_cast<Suspension*>(awaiting_) : nullptr;
+  }
+  internal::ChildLink* child_link() const {
+    return (awaiting_ & kChild) != 0 ? reinterpret_cast<internal::ChildLink*>(awaiting_ & ~kChild) : nullptr;
+  }
+
+  // Where the coroutine's latest `co_await` stands; line 0 before the first.
+  std::source_location where() const { return where_; }
+
+  // Ends this coroutine, suspended in a `Try`, with a failure. Yields who continues.
+  std::coroutine_handle<> Fail(absl::Status failure) {
+    SetFailure(std::move(failure));
+    return Finish();
+  }
+
+  // Tells whoever awaits this finished coroutine. Yields who continues.
+  std::coroutine_handle<> Finish();
+
+  // The failure that this finished coroutine has for a result; OK if it has none.
+  absl::Status TakeStatus() { return Failed() ? TakeFailure() : absl::OkStatus(); }
+
+  // The choke point: records where the coroutine waits, and hands its context on.
+  template <class A>
+  auto await_transform(A&& awaitable, std::source_location where = std::source_location::current()) {
+    using Plain = std::remove_cvref_t<A>;
+    static_assert(!std::is_lvalue_reference_v<A> || std::is_trivially_copyable_v<Plain>,
+                  "A Task, like everything that is awaited once, must be awaited as an rvalue: co_await std::move(task)");
+    static_assert(internal::Awaitable<Plain>,
+                  "This type cannot be awaited in a proactor::Task: await a Task, an Operation, Sleep, Try(...) and the "
+                  "like, or give the type a MakeAwaiter (proactor/promise.h)");
+    where_ = where;
+    return Plain(std::forward<A>(awaitable)).template MakeAwaiter<false>(*this, *context_);
+  }
+
+ protected:
+  PromiseBase() = default;
+  ~PromiseBase() = default;
+
+  // The result, as far as it is a status. Promises of types that cannot carry one never fail.
+  virtual bool Failed() const = 0;
+  virtual void SetFailure(absl::Status failure) = 0;
+  virtual absl::Status TakeFailure() = 0;
+
+  static constexpr uintptr_t kAwaitedByTry = 1;
+  static constexpr uintptr_t kFlags = kAwaitedByTry;
+  static constexpr uintptr_t kChild = 1;
+
+ private:
+  uintptr_t parent_ = 0;    // PromiseBase* | kAwaitedByTry
+  uintptr_t awaiting_ = 0;  // Suspension*, or ChildLink* | kChild
+  const Context* context_ = nullptr;
+  std::source_location where_;
+
+  friend class TaskRecord;
+};
+
+namespace internal {
+
+// The awaiter of a `Leaf`: a Suspension that waits for something other than a coroutine. It offers
+//    bool Start();                  starts to wait; false when the outcome is known already
+//    bool Waiting() const;          from a `Start` that said true until the suspension has been taken from the ready queue
+//    void StopWaiting();            called when it has been
+//    bool Failed() const;           about the outcome
+//    Result TakeResult();           Status, StatusOr<T>, or with no failure possible anything
+// and a protected `promise_`, the coroutine that waits.
+template <class Leaf, bool kTry>
+class LeafAwaiter final : public Leaf {
+ public:
+  using Leaf::Leaf;
+
+  // Starting here, before the coroutine counts as suspended, is sound because nothing resumes it but the ready queue, and
+  // saves the suspension when the outcome is known.
+  bool await_ready() {
+    bool waits = Leaf::Start();
+    if constexpr (kTry) return !waits && !Leaf::Failed();
+    return !waits;
+  }
+
+  template <class P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P>) {
+    if constexpr (kTry) {
+      static_assert(P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
+      if (!Leaf::Waiting()) return Leaf::promise_.Fail(StatusOf(Leaf::TakeResult()));
+    }
+    Leaf::promise_.SetAwaiting(*this);
+    return std::noop_coroutine();
+  }
+
+  std::coroutine_handle<> Resume() override {
+    Leaf::StopWaiting();
+    Leaf::promise_.ClearAwaiting();
+    if constexpr (kTry) {
+      if (Leaf::Failed()) return Leaf::promise_.Fail(StatusOf(Leaf::TakeResult()));
+    }
+    return Leaf::promise_.handle();
+  }
+
+  auto await_resume() {
+    if constexpr (kTry) {
+      return ValueOf(Leaf::TakeResult());
+    } else {
+      return Leaf::TakeResult();
+    }
+  }
+};
+
+struct CurrentContextAwaitable {
+  struct Awaiter {
+    const Context& context;
+    bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    const Context& await_resume() const noexcept { return context; }
+  };
+  template <bool kTry>
+  Awaiter MakeAwaiter(PromiseBase&, const Context& context) && {
+    return {context};
+  }
+};
+
+}  // namespace internal
+
+// Yields the context of the coroutine that awaits it, without suspending.
+inline internal::CurrentContextAwaitable CurrentContext() { return {}; }
+
+// The coroutine's name and where it waits, such as "Echo (server.cc:12)".
+std::string DescribeCoroutine(const PromiseBase& promise);
+
+}  // namespace proactor
+
+#endif  // PROACTOR_PROMISE_H_

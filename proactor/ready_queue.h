@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What can run: the FIFO of suspensions whose wait is over, and the one place where coroutines are resumed.
+//
+//   ready_queue.Push(suspension);   // by a backend, a timer, a cancelled scope, a finished child
+//   ready_queue.RunSome(256);       // by the scheduler, once per turn
+//
+// Rules (DESIGN: invariant 5):
+//  - Completing anything only pushes it here. Nothing but `RunSome` resumes a coroutine, so resumption never nests.
+//  - Control passes from coroutine to coroutine by symmetric transfer where the compiler makes that a tail call, and
+//    otherwise through the one-slot `next`, so that chains of any length run on a stack of constant depth.
+//  - An operation may complete without suspending, at most `kInlineCompletions` times per resume; then it goes through
+//    the FIFO, so that a coroutine that never waits cannot starve the others.
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_READY_QUEUE_H_
+#define PROACTOR_READY_QUEUE_H_
+
+#include <coroutine>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "proactor/intrusive_list.h"
+
+namespace proactor {
+
+class ReadyQueue;
+
+// One waiting coroutine, or a task about to start or just finished: whatever the ready queue can run.
+//
+// It is in at most one queue at a time (`next_`: the ready queue, a backend's queue of pending submissions) and in its
+// cancel scope's list from the moment it waits until it is done.
+class Suspension : public ListNode<Suspension> {
+ public:
+  // Returns the coroutine to resume, or null when there is nothing to resume. Called once per push.
+  virtual std::coroutine_handle<> Resume() = 0;
+
+  // The scope was cancelled: end soon, by `Push`ing yourself, or by asking whoever you wait for. Called at most once,
+  // with the suspension already out of the scope's list.
+  virtual void Cancel() = 0;
+
+  // What is waited for, in words, such as "recv on descriptor 7". For dumps and fatal checks.
+  virtual std::string Describe() const = 0;
+
+ protected:
+  ~Suspension() = default;
+
+ private:
+  friend class SuspensionQueue;
+  Suspension* next_ = nullptr;
+};
+
+// A FIFO of suspensions, linked through them.
+class SuspensionQueue {
+ public:
+  bool empty() const { return head_ == nullptr; }
+
+  void Push(Suspension& suspension) {
+    suspension.next_ = nullptr;
+    *tail_ = &suspension;
+    tail_ = &suspension.next_;
+  }
+
+  Suspension* front() const { return head_; }
+
+  Suspension* Pop() {
+    Suspension* first = head_;
+    if (first != nullptr) {
+      head_ = std::exchange(first->next_, nullptr);
+      if (head_ == nullptr) tail_ = &head_;
+    }
+    return first;
+  }
+
+  SuspensionQueue() = default;
+  SuspensionQueue(const SuspensionQueue&) = delete;
+  SuspensionQueue& operator=(const SuspensionQueue&) = delete;
+
+ private:
+  Suspension* head_ = nullptr;
+  Suspension** tail_ = &head_;
+};
+
+class ReadyQueue : public SuspensionQueue {
+ public:
+  static constexpr int kInlineCompletions = 16;
+
+  // GCC turns symmetric transfer into a tail call only when it optimises sibling calls (-O2), and never under the
+  // sanitizers that keep the frame alive. Clang always does, except under them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  static constexpr bool kTransferIsTailCall = false;
+#elif defined(__clang__)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  static constexpr bool kTransferIsTailCall = false;
+#else
+  static constexpr bool kTransferIsTailCall = true;
+#endif
+#elif defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
+  static constexpr bool kTransferIsTailCall = true;
+#else
+  static constexpr bool kTransferIsTailCall = false;
+#endif
+
+  // What `await_suspend` returns to continue in another coroutine.
+  std::coroutine_handle<> Transfer(std::coroutine_handle<> to) {
+    if constexpr (kTransferIsTailCall) {
+      return to;
+    } else {
+      next_ = to;
+      return std::noop_coroutine();
+    }
+  }
+
+  // Asks to complete an operation without suspending; false once the running coroutine has done so often enough.
+  bool TakeInlineCompletion() { return inline_completions_left_-- > 0; }
+
+  // Runs what is ready, including what becomes ready meanwhile, but no more than `limit` suspensions.
+  // Yields how many were run.
+  int RunSome(int limit) {
+    int count = 0;
+    while (count < limit) {
+      Suspension* suspension = Pop();
+      if (suspension == nullptr) break;
+      ++count;
+      inline_completions_left_ = kInlineCompletions;
+      std::coroutine_handle<> coroutine = suspension->Resume();
+      while (coroutine) {
+        coroutine.resume();
+        coroutine = std::exchange(next_, nullptr);
+      }
+    }
+    return count;
+  }
+
+ private:
+  std::coroutine_handle<> next_;
+  int inline_completions_left_ = kInlineCompletions;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_READY_QUEUE_H_

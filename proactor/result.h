@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the library knows about result types: which can carry a failure, and how a plain value joins them.
+//
+//   CarriesStatus<absl::StatusOr<int>>       // true: `Try` works in a coroutine that returns it
+//   WithStatus<int>                          // absl::StatusOr<int>: an int that may also fail
+//   WithStatus<void>                         // absl::Status
+#ifndef PROACTOR_RESULT_H_
+#define PROACTOR_RESULT_H_
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace proactor {
+namespace internal {
+
+template <class T>
+struct ResultTraits {
+  static constexpr bool kCarriesStatus = false;
+  using WithStatus = absl::StatusOr<T>;
+};
+template <>
+struct ResultTraits<void> {
+  static constexpr bool kCarriesStatus = false;
+  using WithStatus = absl::Status;
+};
+template <>
+struct ResultTraits<absl::Status> {
+  static constexpr bool kCarriesStatus = true;
+  using WithStatus = absl::Status;
+  using Value = void;
+};
+template <class T>
+struct ResultTraits<absl::StatusOr<T>> {
+  static constexpr bool kCarriesStatus = true;
+  using WithStatus = absl::StatusOr<T>;
+  using Value = T;
+};
+
+inline absl::Status StatusOf(absl::Status&& status) { return std::move(status); }
+template <class T>
+absl::Status StatusOf(absl::StatusOr<T>&& result) {
+  return std::move(result).status();
+}
+
+inline void ValueOf(absl::Status&&) {}
+template <class T>
+T ValueOf(absl::StatusOr<T>&& result) {
+  return *std::move(result);
+}
+
+}  // namespace internal
+
+template <class T>
+inline constexpr bool CarriesStatus = internal::ResultTraits<T>::kCarriesStatus;
+
+template <class T>
+using WithStatus = typename internal::ResultTraits<T>::WithStatus;
+
+}  // namespace proactor
+
+#endif  // PROACTOR_RESULT_H_

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Run: the front door: a scheduler on this thread, one task, and its result.
+//
+//   int main() { return ExitCode(Run(Serve(SocketAddress::Loopback(7000)))); }
+//
+// Result: the task's. If no proactor can be set up, a task that carries a status yields `kUnavailable` with the reason, and
+//   one that does not ends the process with it.
+// Threads: any thread that does not run a scheduler; the call returns when the task has ended.
+#ifndef PROACTOR_RUN_H_
+#define PROACTOR_RUN_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proactor/log.h"
+#include "proactor/proactor.h"
+#include "proactor/result.h"
+#include "proactor/scheduler.h"
+#include "proactor/task.h"
+
+namespace proactor {
+
+// The best proactor that this system allows.
+absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor();
+
+template <class T>
+T Run(Task<T> task) {
+  absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor();
+  if (!proactor.ok()) {
+    if constexpr (CarriesStatus<T>) {
+      return proactor.status();
+    } else {
+      CheckFailed(std::string(proactor.status().message()));
+    }
+  }
+  return Scheduler(*std::move(proactor)).Run(std::move(task));
+}
+
+// What `main` returns: 0, or 1 after the failure has been written to the log.
+int ExitCode(const absl::Status& status);
+
+}  // namespace proactor
+
+#endif  // PROACTOR_RUN_H_

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scheduler: one thread's loop. It resumes coroutines when what they wait for has happened.
+//
+//   Scheduler scheduler(std::move(proactor));
+//   absl::Status status = scheduler.Run(Serve(address));
+//
+// Most programs call `Run` (run.h), which makes one. A loop that is not ours embeds a scheduler by calling `Turn`.
+//
+// Threads: a scheduler belongs to the thread that first runs it, and using it from another ends the process with a sentence,
+//   except for `Post`, `counters` and `name`. Several schedulers may share a thread; none runs inside another.
+// End: the destructor cancels every task that is left and waits for its end.
+#ifndef PROACTOR_SCHEDULER_H_
+#define PROACTOR_SCHEDULER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "proactor/cancellation.h"
+#include "proactor/context.h"
+#include "proactor/counters.h"
+#include "proactor/proactor.h"
+#include "proactor/remote_queue.h"
+#include "proactor/task.h"
+#include "proactor/task_record.h"
+
+namespace proactor {
+
+class Scheduler : private Loop {
+ public:
+  explicit Scheduler(std::unique_ptr<Proactor> proactor);
+  ~Scheduler();
+
+  // Runs the loop until `task` has its result, and yields it. Other tasks may be left; they go on in the next `Run`.
+  template <class T>
+  T Run(Task<T> task);
+
+  // Starts a task that nobody awaits. A failure, other than a cancellation, is logged with the name, which must outlive the
+  // task. Prefer `TaskGroup::Spawn`: this is for the root.
+  void Spawn(Task<absl::Status> task, std::string_view name = "");
+
+  // Calls `function` on the scheduler's thread, in a later step of the loop; in the order of posting for one sender.
+  // Any thread, as long as the scheduler lives. What is posted and not yet called when it ends is destroyed uncalled.
+  void Post(absl::AnyInvocable<void()> function);
+
+  // Once around the loop: resumes what is ready, fires due timers, lets the proactor submit, wait (until `deadline` at the
+  // latest, and not at all while something is ready) and complete, and takes what other threads sent.
+  void Turn(MonotonicTime deadline = MonotonicTime::Infinite());
+
+  // Cancels every task that is running. Tasks spawned later are cancelled at once.
+  void Cancel() { root_scope_.Cancel(); }
+
+  MonotonicTime Now() const { return proactor_->Now(); }
+  const Counters& counters() const { return proactor_->counters(); }
+  // Of the proactor: "io_uring", "simulated".
+  std::string_view name() const { return proactor_->name(); }
+  Proactor& proactor() { return *proactor_; }
+
+  // All tasks, and for each the coroutines from the outermost to the one that waits, and for what.
+  std::string Dump() { return DumpTasks(*this); }
+
+  // Whether a task is left.
+  bool idle() const { return tasks.empty(); }
+
+ private:
+  // A function on its way from another thread.
+  struct PostedFunction : RemoteNode {
+    explicit PostedFunction(absl::AnyInvocable<void()> f) : function(std::move(f)) {}
+    absl::AnyInvocable<void()> function;
+  };
+
+  template <class T>
+  class RunRecord;
+  class SpawnRecord;
+
+  static constexpr int kResumesPerTurn = 256;
+
+  void CheckThread();
+  void ReceivePosts();
+  // Whether what `Run` or the destructor waits for has happened, so that this turn must not wait for more.
+  bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && tasks.empty(); }
+
+  std::unique_ptr<Proactor> proactor_;
+  CancelScope root_scope_;
+  RemoteQueue remote_queue_;
+  std::thread::id thread_;
+  bool turning_ = false;
+  bool closing_ = false;
+  const bool* main_over_ = nullptr;  // Set by the task of the current `Run`.
+};
+
+template <class T>
+class Scheduler::RunRecord final : public TaskRecord {
+ public:
+  explicit RunRecord(Scheduler& scheduler) : TaskRecord(scheduler, scheduler.root_scope_, "main") {}
+  const bool& over() const { return over_; }
+  T TakeResult() {
+    if constexpr (!std::is_void_v<T>) return *std::move(result_);
+  }
+
+ private:
+  void Finished() override {
+    auto& promise = static_cast<internal::Promise<T>&>(root());
+    if constexpr (!std::is_void_v<T>) result_.emplace(promise.Take());
+    internal::DestroyFrames(promise);
+    over_ = true;
+  }
+
+  std::optional<std::conditional_t<std::is_void_v<T>, bool, T>> result_;
+  bool over_ = false;
+};
+
+template <class T>
+T Scheduler::Run(Task<T> task) {
+  CheckThread();
+  RunRecord<T> record(*this);
+  record.Start(std::move(task).Release());
+  main_over_ = &record.over();
+  while (!record.over()) Turn();
+  main_over_ = nullptr;
+  return record.TakeResult();
+}
+
+}  // namespace proactor
+
+#endif  // PROACTOR_SCHEDULER_H_

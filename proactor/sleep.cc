@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/sleep.h"
+
+#include "absl/strings/str_cat.h"
+#include "proactor/cancellation.h"
+#include "proactor/log.h"
+#include "proactor/proactor.h"
+
+namespace proactor::internal {
+
+PendingSleep::~PendingSleep() {
+  Check(!waiting_, [&] {
+    return absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
+                        " was destroyed while it sleeps: cancel its scope and await its end instead.");
+  });
+}
+
+bool PendingSleep::Start() {
+  ReadyQueue& ready_queue = context_.loop->ready_queue;
+  cancelled_ = context_.scope->cancelled();
+  if (cancelled_ && ready_queue.TakeInlineCompletion()) return false;
+  waiting_ = true;
+  if (cancelled_ || duration_ <= absl::ZeroDuration()) {
+    ready_queue.Push(*this);
+  } else {
+    context_.scope->Add(*this);
+    context_.loop->timers.Start(*this, context_.loop->proactor.Now() + duration_);
+  }
+  return true;
+}
+
+void PendingSleep::Fire() {
+  Suspension::Unlink();
+  context_.loop->ready_queue.Push(*this);
+}
+
+void PendingSleep::Cancel() {
+  cancelled_ = true;
+  Timer::Stop();
+  context_.loop->ready_queue.Push(*this);
+}
+
+absl::Status PendingSleep::TakeResult() const {
+  return cancelled_ ? absl::CancelledError("sleep: Operation canceled") : absl::OkStatus();
+}
+
+std::string PendingSleep::Describe() const { return absl::StrCat("sleep of ", absl::FormatDuration(duration_)); }
+
+}  // namespace proactor::internal

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/system.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace proactor {
+namespace {
+
+int OrErrno(ssize_t result) { return result >= 0 ? static_cast<int>(result) : -errno; }
+
+size_t Capped(size_t size) { return std::min(size, kLargestTransfer); }
+
+class RealSystem final : public System {
+ public:
+  int Socket(int family, int type, int protocol) override {
+    return OrErrno(socket(family, type | SOCK_CLOEXEC, protocol));
+  }
+  int Bind(int fd, const sockaddr* address, socklen_t size) override { return OrErrno(bind(fd, address, size)); }
+  int Listen(int fd, int backlog) override { return OrErrno(listen(fd, backlog)); }
+  int Accept(int fd, sockaddr* address, socklen_t* size) override {
+    return OrErrno(accept4(fd, address, size, SOCK_CLOEXEC));
+  }
+  int Connect(int fd, const sockaddr* address, socklen_t size) override { return OrErrno(connect(fd, address, size)); }
+  int Receive(int fd, void* buffer, size_t size) override {
+    return OrErrno(recv(fd, buffer, Capped(size), MSG_DONTWAIT));
+  }
+  int Send(int fd, const void* bytes, size_t size) override {
+    return OrErrno(send(fd, bytes, Capped(size), MSG_DONTWAIT | MSG_NOSIGNAL));
+  }
+  int Shutdown(int fd, int how) override { return OrErrno(shutdown(fd, how)); }
+  int SetSocketOption(int fd, int level, int name, const void* value, socklen_t size) override {
+    return OrErrno(setsockopt(fd, level, name, value, size));
+  }
+  int GetSocketOption(int fd, int level, int name, void* value, socklen_t* size) override {
+    return OrErrno(getsockopt(fd, level, name, value, size));
+  }
+  int SocketName(int fd, sockaddr* address, socklen_t* size) override {
+    return OrErrno(getsockname(fd, address, size));
+  }
+  int PeerName(int fd, sockaddr* address, socklen_t* size) override { return OrErrno(getpeername(fd, address, size)); }
+
+  int Open(const char* path, int flags, mode_t mode) override { return OrErrno(open(path, flags | O_CLOEXEC, mode)); }
+  int Read(int fd, void* buffer, size_t size, int64_t offset) override {
+    return OrErrno(offset < 0 ? read(fd, buffer, Capped(size)) : pread(fd, buffer, Capped(size), offset));
+  }
+  int Write(int fd, const void* bytes, size_t size, int64_t offset) override {
+    return OrErrno(offset < 0 ? write(fd, bytes, Capped(size)) : pwrite(fd, bytes, Capped(size), offset));
+  }
+  int Sync(int fd, bool data_only) override { return OrErrno(data_only ? fdatasync(fd) : fsync(fd)); }
+  int Stat(int fd, unsigned mask, struct statx* result) override {
+    return OrErrno(statx(fd, "", AT_EMPTY_PATH, mask, result));
+  }
+  int Truncate(int fd, int64_t size) override { return OrErrno(ftruncate(fd, size)); }
+
+  // Not repeated after EINTR: Linux has closed the descriptor by then, and the number may be someone else's (close(2)).
+  int Close(int fd) override {
+    int result = OrErrno(close(fd));
+    return result == -EINTR ? 0 : result;
+  }
+};
+
+}  // namespace
+
+System& System::Real() {
+  static RealSystem system;
+  return system;
+}
+
+}  // namespace proactor

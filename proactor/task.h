@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Task<T>: a lazy coroutine. It starts when it is awaited, and is awaited once.
+//
+//   Task<absl::StatusOr<int>> Answer() { co_return 42; }
+//
+//   Task<absl::Status> Ask() {
+//     int answer = co_await Try(Answer());                  // or leave with its error
+//     absl::StatusOr<int> again = co_await Answer();        // or look at it
+//     co_return answer == *again ? absl::OkStatus() : absl::InternalError("it changed its mind");
+//   }
+//
+// Result: any type, `void` included. Functions that can fail return `absl::Status` or `absl::StatusOr<T>`.
+// Lifetime: awaiting starts the coroutine by symmetric transfer and destroys it before the result is returned. Parameters
+//   are copied or moved into the frame; references and lambda captures must outlive the await. Calling a coroutine lambda
+//   copies its parameters, not its captures: name the lambda before you await its result.
+// Exceptions: one that escapes becomes the task's failure (`kInternal`, with what it said) where T can carry one, and
+//   ends the process where it cannot.
+// GCC 12 destroys a temporary twice when it stands in the same expression as a `co_await` and is an aggregate or a lambda
+//   with members that need a destructor: name it before you await it.
+// Threads: a task stays on the scheduler that started it.
+#ifndef PROACTOR_TASK_H_
+#define PROACTOR_TASK_H_
+
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proactor/log.h"
+#include "proactor/promise.h"
+#include "proactor/result.h"
+
+namespace proactor {
+
+template <class T>
+class Task;
+
+namespace internal {
+
+// Where a promise keeps the result until it is taken.
+template <class T>
+struct ResultSlot {
+  std::optional<T> result;
+  template <class U = T>
+    requires std::constructible_from<T, U&&>
+  void return_value(U&& value) {
+    result.emplace(std::forward<U>(value));
+  }
+  T Take() { return *std::move(result); }
+};
+// A status needs no "not yet": being done is the coroutine's state.
+template <class T>
+  requires CarriesStatus<T>
+struct ResultSlot<T> {
+  T result;
+  template <class U = T>
+    requires std::convertible_to<U&&, T>
+  void return_value(U&& value) {
+    result = std::forward<U>(value);
+  }
+  T Take() { return std::move(result); }
+};
+template <>
+struct ResultSlot<void> {
+  void return_void() {}
+  void Take() {}
+};
+
+template <class T>
+class Promise final : public PromiseBase, public ResultSlot<T> {
+ public:
+  static constexpr bool kCarriesStatus = CarriesStatus<T>;
+
+  Task<T> get_return_object();
+
+  struct FinalAwaiter {
+    bool await_ready() const noexcept { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> coroutine) const noexcept {
+      return coroutine.promise().Finish();
+    }
+    void await_resume() const noexcept {}
+  };
+  FinalAwaiter final_suspend() noexcept { return {}; }
+
+  void unhandled_exception() noexcept {
+    static_assert(alignof(Promise) <= 2 * sizeof(void*), "The result of a Task must not be over-aligned");
+#if defined(__cpp_exceptions)
+    try {
+      throw;
+    } catch (const std::exception& exception) {
+      Escaped(exception.what());
+    } catch (...) {
+      Escaped("an object that is not a std::exception");
+    }
+#endif
+  }
+
+ private:
+  void Escaped(std::string_view what) {
+    std::string sentence = DescribeCoroutine(*this) + " let an exception escape: ";
+    sentence.append(what);
+    SetFailure(absl::InternalError(sentence));
+  }
+
+  bool Failed() const override {
+    if constexpr (CarriesStatus<T>) {
+      return !this->result.ok();
+    } else {
+      return false;
+    }
+  }
+  void SetFailure(absl::Status failure) override {
+    if constexpr (CarriesStatus<T>) {
+      this->result = std::move(failure);
+    } else {
+      CheckFailed(std::string(failure.message()));
+    }
+  }
+  absl::Status TakeFailure() override {
+    if constexpr (CarriesStatus<T>) {
+      return StatusOf(std::move(this->result));
+    } else {
+      return absl::OkStatus();
+    }
+  }
+};
+
+template <class T, bool kTry>
+class TaskAwaiter;
+
+}  // namespace internal
+
+template <class T>
+class [[nodiscard]] Task {
+ public:
+  using promise_type = internal::Promise<T>;
+  using Result = T;
+
+  Task(Task&& other) noexcept : promise_(std::exchange(other.promise_, nullptr)) {}
+  Task& operator=(Task&& other) noexcept {
+    std::swap(promise_, other.promise_);
+    return *this;
+  }
+  ~Task() {
+    if (promise_ != nullptr) internal::DestroyFrames(*promise_);
+  }
+
+  // Gives the coroutine, not yet started, to whoever will run and destroy it.
+  promise_type& Release() && {
+    Check(promise_ != nullptr, "A Task was used twice: it is awaited or spawned once, and empty after a move.");
+    return *std::exchange(promise_, nullptr);
+  }
+
+  template <bool kTry>
+  internal::TaskAwaiter<T, kTry> MakeAwaiter(PromiseBase& parent, const Context& context) && {
+    return internal::TaskAwaiter<T, kTry>(std::move(*this).Release(), parent, context);
+  }
+
+ private:
+  friend promise_type;
+  explicit Task(promise_type& promise) : promise_(&promise) {}
+
+  promise_type* promise_;
+};
+
+namespace internal {
+
+template <class T>
+Task<T> Promise<T>::get_return_object() {
+  return Task<T>(*this);
+}
+
+template <class T, bool kTry>
+class TaskAwaiter : private ChildLink {
+ public:
+  TaskAwaiter(Promise<T>& task, PromiseBase& parent, const Context& context) : ChildLink{&task}, parent_(parent) {
+    task.SetParent(parent, kTry);
+    task.SetContext(context);
+  }
+  TaskAwaiter(const TaskAwaiter&) = delete;
+  ~TaskAwaiter() {
+    if (child != nullptr) DestroyFrames(*child);
+  }
+
+  bool await_ready() const noexcept { return false; }
+
+  template <class P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P>) noexcept {
+    static_assert(!kTry || P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
+    static_assert(!kTry || CarriesStatus<T>, "Try needs a Task<absl::Status> or a Task<absl::StatusOr<T>>");
+    parent_.SetAwaiting(static_cast<ChildLink&>(*this));
+    return parent_.context().loop->ready_queue.Transfer(child->handle());
+  }
+
+  auto await_resume() {
+    parent_.ClearAwaiting();
+    Destroyer destroyer{std::exchange(child, nullptr)};
+    Promise<T>& task = static_cast<Promise<T>&>(*destroyer.child);
+    if constexpr (kTry) {
+      return ValueOf(task.Take());
+    } else {
+      return task.Take();
+    }
+  }
+
+ private:
+  // Destroys the child after its result has been moved into place.
+  struct Destroyer {
+    PromiseBase* child;
+    ~Destroyer() { DestroyFrames(*child); }
+  };
+
+  PromiseBase& parent_;
+};
+
+}  // namespace internal
+
+}  // namespace proactor
+
+#endif  // PROACTOR_TASK_H_

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TaskRecord: the identity of a task: everything a scheduler knows of a coroutine that was spawned rather than awaited.
+//
+// It holds the context that all coroutines of the task share, runs the outermost one when its turn comes, and hears of its
+// end. `Scheduler::Run`, `Scheduler::Spawn` and `TaskGroup::Spawn` each derive one. It is a suspension twice in its life:
+// before the first resumption, and after the last, so that frames are destroyed from the ready queue and never from
+// within themselves.
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_TASK_RECORD_H_
+#define PROACTOR_TASK_RECORD_H_
+
+#include <coroutine>
+#include <string>
+#include <string_view>
+
+#include "proactor/context.h"
+#include "proactor/promise.h"
+#include "proactor/ready_queue.h"
+
+namespace proactor {
+
+class TaskRecord : public Suspension, private ListNode<TaskRecord> {
+ public:
+  // The new task runs in `scope`. `name` is for people and must outlive the task: usually a literal.
+  TaskRecord(Loop& loop, CancelScope& scope, std::string_view name) : context_{&loop, &scope, this}, name_(name) {}
+
+  static void* operator new(size_t size) { return internal::AllocateFrame(size); }
+  static void operator delete(void* record, size_t size) noexcept { internal::FreeFrame(record, size); }
+
+  // Takes charge of a coroutine that has not started, and lets it run in a later step of the loop.
+  void Start(PromiseBase& root);
+
+  // The outermost coroutine has its result, and is suspended.
+  void RootFinished();
+
+  const Context& context() const { return context_; }
+  std::string_view name() const { return name_; }
+  PromiseBase& root() const { return *root_; }
+
+  // The chain of coroutines from the outermost to the one that waits, and what that waits for. One line each.
+  std::string Dump() const;
+
+  std::coroutine_handle<> Resume() final;
+  void Cancel() final {}
+  std::string Describe() const final { return "its turn"; }
+
+ protected:
+  ~TaskRecord() = default;
+
+  // The task is over: take the result from `root()`, destroy the frames, tell whoever joins. May delete this record.
+  virtual void Finished() = 0;
+
+ private:
+  template <class, class>
+  friend class IntrusiveList;
+
+  const Context context_;
+  std::string_view name_;
+  PromiseBase* root_ = nullptr;
+  bool finished_ = false;
+};
+
+// All tasks of a loop, each by its `Dump`.
+std::string DumpTasks(Loop& loop);
+
+}  // namespace proactor
+
+#endif  // PROACTOR_TASK_RECORD_H_

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Awaiting something in a scope of its own: WithTimeout, WithDeadline, WithCancelScope, Shield.
+//
+//   absl::StatusOr<size_t> n = co_await WithTimeout(absl::Seconds(5), stream.Read(buffer));
+//   absl::Status closed = co_await Shield(stream.Close());     // also in a scope that is cancelled
+//
+// Each takes any awaitable, waits until that has ended, and yields its result.
+//
+// Result: that of the awaitable; one that cannot carry a status becomes an `absl::StatusOr` of it.
+// Timeout: when the time comes first, the awaitable is cancelled, and if it then ends with `kCancelled`, the result is
+//   `kDeadlineExceeded`. What it did before is not lost: a result that came in time, or while it was being cancelled, is
+//   delivered. A timeout of zero or less still lets an operation try once.
+// Cancelled from outside: the result of the awaitable, usually `kCancelled`; never taken for a timeout.
+// Threads: the scheduler's.
+#ifndef PROACTOR_TIMEOUT_H_
+#define PROACTOR_TIMEOUT_H_
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "proactor/cancellation.h"
+#include "proactor/proactor.h"
+#include "proactor/promise.h"
+#include "proactor/result.h"
+#include "proactor/task.h"
+
+namespace proactor {
+namespace internal {
+
+// An awaitable together with the scope that it runs in: the way a scope enters the context.
+template <class A>
+class [[nodiscard]] ScopedAwaitable {
+ public:
+  ScopedAwaitable(CancelScope& scope, A&& awaitable) : scope_(scope), awaitable_(std::move(awaitable)) {}
+  template <bool kTry>
+  auto MakeAwaiter(PromiseBase& promise, const Context&) && {
+    return std::move(awaitable_).template MakeAwaiter<kTry>(promise, scope_.context());
+  }
+
+ private:
+  CancelScope& scope_;
+  A awaitable_;
+};
+
+template <class A>
+using AwaitResult = decltype(std::declval<A>()
+                                 .template MakeAwaiter<false>(std::declval<PromiseBase&>(), std::declval<const Context&>())
+                                 .await_resume());
+
+template <class A>
+ScopedAwaitable<A> InScope(CancelScope& scope, A awaitable) {
+  return ScopedAwaitable<A>(scope, std::move(awaitable));
+}
+
+// Awaits in `scope`; a cancellation that its own deadline caused becomes kDeadlineExceeded.
+template <class A>
+Task<WithStatus<AwaitResult<A>>> AwaitInScope(CancelScope& scope, A awaitable) {
+  using Result = AwaitResult<A>;
+  if constexpr (std::is_void_v<Result>) {
+    co_await InScope(scope, std::move(awaitable));
+    co_return absl::OkStatus();
+  } else if constexpr (!CarriesStatus<Result>) {
+    co_return co_await InScope(scope, std::move(awaitable));
+  } else {
+    Result result = co_await InScope(scope, std::move(awaitable));
+    if (!result.ok() && scope.cause() == CancelCause::kDeadline) {
+      absl::Status status = StatusOf(Result(result));
+      if (absl::IsCancelled(status)) co_return absl::DeadlineExceededError("the time allowed for it is over");
+    }
+    co_return result;
+  }
+}
+
+}  // namespace internal
+
+// Cancels `awaitable` when `timeout` is over, counted from the moment this is awaited.
+template <class A>
+Task<WithStatus<internal::AwaitResult<A>>> WithTimeout(absl::Duration timeout, A awaitable) {
+  CancelScope scope(co_await CurrentContext());
+  scope.SetTimeout(timeout);
+  co_return co_await internal::AwaitInScope(scope, std::move(awaitable));
+}
+
+// The same with a time of day; a change of the system's clock after this is awaited has no effect.
+template <class A>
+Task<WithStatus<internal::AwaitResult<A>>> WithDeadline(absl::Time deadline, A awaitable) {
+  const Context& context = co_await CurrentContext();
+  CancelScope scope(context);
+  scope.SetTimeout(deadline - context.loop->proactor.WallTime());
+  co_return co_await internal::AwaitInScope(scope, std::move(awaitable));
+}
+
+// Awaits `awaitable` where no cancellation from outside reaches it: for cleanup that has to wait for something.
+template <class A>
+Task<internal::AwaitResult<A>> Shield(A awaitable) {
+  CancelScope scope(co_await CurrentContext(), CancelScope::kShielded);
+  co_return co_await internal::InScope(scope, std::move(awaitable));
+}
+
+// Calls `body` with a scope that it, and whoever it tells, can cancel, and awaits the task that it returns.
+template <std::invocable<CancelScope&> Body>
+std::invoke_result_t<Body, CancelScope&> WithCancelScope(Body body) {
+  CancelScope scope(co_await CurrentContext());
+  co_return co_await internal::InScope(scope, body(scope));
+}
+
+}  // namespace proactor
+
+#endif  // PROACTOR_TIMEOUT_H_

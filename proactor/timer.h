@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Timers in user space: a hierarchical wheel with exact deadlines.
+//
+//   struct Alarm final : Timer { void Fire() override { ... } };
+//   wheel.Start(alarm, proactor.Now() + absl::Seconds(5));
+//   wheel.Advance(proactor.Now());   // fires what is due, never early
+//   alarm.Stop();
+//
+// Starting and stopping are O(1) and allocate nothing: a timer is linked into one of 11 levels of 64 slots. Its level is
+// that of the highest group of six bits in which its deadline differs from the wheel's time, so that a slot of level 0
+// is one nanosecond, and a timer is moved at most once per level before it fires. No kernel timer is involved: the
+// scheduler passes `NextDeadline` to the one wait of each turn.
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_TIMER_H_
+#define PROACTOR_TIMER_H_
+
+#include <array>
+#include <cstdint>
+
+#include "proactor/intrusive_list.h"
+#include "proactor/monotonic_time.h"
+
+namespace proactor {
+
+// Something that happens at a time. Stops itself when destroyed.
+class Timer : private ListNode<Timer> {
+ public:
+  // Called by `TimerWheel::Advance` at or after the deadline, with the timer already stopped: it may be started again,
+  // or destroyed. Must not resume a coroutine, only push it to the ready queue.
+  virtual void Fire() = 0;
+
+  void Stop();
+  bool active() const { return linked(); }
+  MonotonicTime deadline() const { return deadline_; }
+
+ protected:
+  Timer() = default;
+  ~Timer() { Stop(); }
+
+ private:
+  friend class TimerWheel;
+  template <class, class>
+  friend class IntrusiveList;
+
+  class TimerWheel* wheel_ = nullptr;
+  MonotonicTime deadline_;
+};
+
+class TimerWheel {
+ public:
+  explicit TimerWheel(MonotonicTime now) : now_(now) {}
+
+  // Starts `timer`, or moves it if it is active. A deadline that has passed fires at the next `Advance`.
+  void Start(Timer& timer, MonotonicTime deadline);
+
+  // Fires every timer whose deadline is not after `now`, in order of their deadlines up to the precision of a turn.
+  // Timers started by a `Fire` run in a later call. Yields how many fired.
+  int Advance(MonotonicTime now);
+
+  // When to call `Advance` next: the earliest deadline, or, where finding that would take a walk through many timers, an
+  // earlier moment at which the wheel turns. Infinite when there is no timer.
+  MonotonicTime NextDeadline() const;
+
+  bool empty() const { return count_ == 0; }
+  int64_t size() const { return count_; }
+
+ private:
+  static constexpr int kBits = 6;
+  static constexpr int kSlots = 1 << kBits;
+  static constexpr int kLevels = (64 + kBits - 1) / kBits;
+  // How many timers of one slot `NextDeadline` looks at before it settles for the slot's beginning.
+  static constexpr int kLookAt = 16;
+
+  using Slot = IntrusiveList<Timer>;
+  friend class Timer;
+
+  // The earliest slot with a timer in it, if any.
+  struct Position {
+    int level;
+    int slot;
+    MonotonicTime begin;
+  };
+  bool FindFirst(Position& position) const;
+  void Place(Timer& timer);
+
+  // Non-negative, so that the digits of a time are those of an unsigned number.
+  static uint64_t Digits(MonotonicTime time) { return static_cast<uint64_t>(time.nanoseconds); }
+
+  MonotonicTime now_;
+  int64_t count_ = 0;
+  Slot due_;
+  // A bit is set when its slot may hold a timer; stopping a timer leaves it set, finding an empty slot clears it.
+  mutable std::array<uint64_t, kLevels> occupied_ = {};
+  std::array<std::array<Slot, kSlots>, kLevels> slots_;
+};
+
+inline void Timer::Stop() {
+  if (!linked()) return;
+  Unlink();
+  --wheel_->count_;
+}
+
+}  // namespace proactor
+
+#endif  // PROACTOR_TIMER_H_
