@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The yardstick: the fastest echo server that one single-shot receive and one send per message allow, written by hand
+// on liburing. Others are measured against it, so it does nothing that an echo does not need:
+//
+//   - one enter per pass, which submits what the pass before it prepared and waits for the next completions;
+//   - DEFER_TASKRUN, so that completions are produced inside that enter, in a batch, and nobody is interrupted;
+//   - a registered ring descriptor, which saves looking it up on every enter;
+//   - one connection is one allocation, and its address is its user_data: no table, no lookup.
+//
+// A receive that says in advance that it expects an empty socket (POLL_FIRST) was tried, and gained nothing.
+//
+// Usage: raw_ring_echo --listen=127.0.0.1:0
+// It prints `listening on 127.0.0.1:PORT`, and ends cleanly on SIGTERM or SIGINT.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// Room for one submission from every connection of the largest cell: a full queue would cost a second enter in a pass.
+enum { kSubmissionEntries = 2048, kCompletionEntries = 4096, kBufferBytes = 65536, kBacklog = 1024 };
+
+// What a connection waits for. It is only ever one of the two, because there is only one buffer.
+enum Direction { kReceiving, kSending };
+
+struct Connection {
+  int descriptor;
+  enum Direction direction;
+  uint32_t sent;      // of `received`, while sending
+  uint32_t received;  // what the last receive brought
+  char buffer[kBufferBytes];
+};
+
+// The two completions that are no connection's have the addresses of these as their user_data.
+static char accept_marker;
+static char signal_marker;
+
+static struct io_uring ring;
+static struct signalfd_siginfo signal_received;
+
+static void Die(const char* what, int error) {
+  fprintf(stderr, "raw_ring_echo: %s: %s\n", what, strerror(error));
+  exit(1);
+}
+
+static struct io_uring_sqe* NextSubmission(void) {
+  struct io_uring_sqe* sqe = io_uring_get_sqe(&ring);
+  while (sqe == NULL) {
+    int submitted = io_uring_submit(&ring);
+    if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) Die("submit", -submitted);
+    sqe = io_uring_get_sqe(&ring);
+  }
+  return sqe;
+}
+
+static void SubmitAccept(int listener) {
+  struct io_uring_sqe* sqe = NextSubmission();
+  io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
+  io_uring_sqe_set_data(sqe, &accept_marker);
+}
+
+static void SubmitReceive(struct Connection* connection) {
+  struct io_uring_sqe* sqe = NextSubmission();
+  io_uring_prep_recv(sqe, connection->descriptor, connection->buffer, kBufferBytes, 0);
+  io_uring_sqe_set_data(sqe, connection);
+  connection->direction = kReceiving;
+}
+
+static void SubmitSend(struct Connection* connection) {
+  struct io_uring_sqe* sqe = NextSubmission();
+  io_uring_prep_send(sqe, connection->descriptor, connection->buffer + connection->sent,
+                     connection->received - connection->sent, MSG_NOSIGNAL | MSG_WAITALL);
+  io_uring_sqe_set_data(sqe, connection);
+  connection->direction = kSending;
+}
+
+static void Open(int descriptor) {
+  const int on = 1;
+  struct Connection* connection = malloc(sizeof(*connection));
+  if (connection == NULL) Die("malloc", ENOMEM);
+  if (setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) Die("TCP_NODELAY", errno);
+  connection->descriptor = descriptor;
+  SubmitReceive(connection);
+}
+
+static void Close(struct Connection* connection) {
+  close(connection->descriptor);
+  free(connection);
+}
+
+// The operation of `connection` ended with `result`: prepare its next one.
+static void Advance(struct Connection* connection, int result) {
+  if (result <= 0) {
+    Close(connection);
+  } else if (connection->direction == kReceiving) {
+    connection->received = (uint32_t)result;
+    connection->sent = 0;
+    SubmitSend(connection);
+  } else {
+    connection->sent += (uint32_t)result;
+    if (connection->sent < connection->received) {
+      SubmitSend(connection);
+    } else {
+      SubmitReceive(connection);
+    }
+  }
+}
+
+static void Accepted(int listener, int result, uint32_t flags) {
+  if (result >= 0) {
+    Open(result);
+  } else if (result != -ECONNABORTED && result != -EINTR && result != -EAGAIN) {
+    Die("accept", -result);
+  }
+  if ((flags & IORING_CQE_F_MORE) == 0) SubmitAccept(listener);  // a multishot may end for no reason
+}
+
+static int Listen(struct sockaddr_in* address) {
+  const int on = 1;
+  socklen_t length = sizeof(*address);
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listener < 0) Die("socket", errno);
+  if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) Die("SO_REUSEADDR", errno);
+  if (bind(listener, (struct sockaddr*)address, length) < 0) Die("bind", errno);
+  if (listen(listener, kBacklog) < 0) Die("listen", errno);
+  if (getsockname(listener, (struct sockaddr*)address, &length) < 0) Die("getsockname", errno);
+  return listener;
+}
+
+static struct sockaddr_in ParseArguments(int count, char** arguments) {
+  static const char kFlag[] = "--listen=";
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  char host[INET_ADDRSTRLEN];
+  unsigned port;
+  if (count != 2 || strncmp(arguments[1], kFlag, strlen(kFlag)) != 0 ||
+      sscanf(arguments[1] + strlen(kFlag), "%15[0-9.]:%u", host, &port) != 2 || port > 65535 ||
+      inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+    fprintf(stderr, "usage: raw_ring_echo --listen=127.0.0.1:0\n");
+    exit(2);
+  }
+  address.sin_port = htons((uint16_t)port);
+  return address;
+}
+
+static void SetUpRing(void) {
+  struct io_uring_params parameters = {.cq_entries = kCompletionEntries};
+  parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
+                     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
+  int result = io_uring_queue_init_params(kSubmissionEntries, &ring, &parameters);
+  if (result < 0) Die("io_uring_setup", -result);
+  result = io_uring_register_ring_fd(&ring);
+  if (result < 0) Die("register_ring_fd", -result);
+}
+
+// Signals arrive as a completion like everything else: no handler, and no moment at which one could be missed.
+static void SubmitSignalRead(void) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) Die("sigprocmask", errno);
+  int descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
+  if (descriptor < 0) Die("signalfd", errno);
+  struct io_uring_sqe* sqe = NextSubmission();
+  io_uring_prep_read(sqe, descriptor, &signal_received, sizeof(signal_received), 0);
+  io_uring_sqe_set_data(sqe, &signal_marker);
+}
+
+static void Serve(int listener) {
+  SubmitSignalRead();
+  SubmitAccept(listener);
+  while (true) {
+    int result = io_uring_submit_and_wait(&ring, 1);
+    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) Die("enter", -result);
+    struct io_uring_cqe* cqe;
+    unsigned head;
+    unsigned seen = 0;
+    io_uring_for_each_cqe(&ring, head, cqe) {
+      void* subject = io_uring_cqe_get_data(cqe);
+      ++seen;
+      if (subject == &signal_marker) return;
+      if (subject == &accept_marker) {
+        Accepted(listener, cqe->res, cqe->flags);
+      } else {
+        Advance(subject, cqe->res);
+      }
+    }
+    io_uring_cq_advance(&ring, seen);
+  }
+}
+
+int main(int count, char** arguments) {
+  struct sockaddr_in address = ParseArguments(count, arguments);
+  char host[INET_ADDRSTRLEN];
+  SetUpRing();
+  int listener = Listen(&address);
+  printf("listening on %s:%u\n", inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host)), ntohs(address.sin_port));
+  fflush(stdout);
+  Serve(listener);
+  io_uring_queue_exit(&ring);  // connections still open are closed by the end of the process
+  close(listener);
+  return 0;
+}
