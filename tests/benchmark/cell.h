@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A cell is one shape of load, named as in `c50s64p1`: 50 connections, messages of 64 bytes, 1 message in flight on
+// each.
+#ifndef PROACTOR_TESTS_BENCHMARK_CELL_H_
+#define PROACTOR_TESTS_BENCHMARK_CELL_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace proactor::benchmark {
+
+struct Cell {
+  int connections = 50;
+  int bytes = 64;
+  int in_flight = 1;
+
+  std::string Name() const;
+};
+
+// The cell of that name. Connections, bytes and in-flight messages are limited to what one client process can hold.
+absl::StatusOr<Cell> ParseCell(std::string_view name);
+
+}  // namespace proactor::benchmark
+
+#endif  // PROACTOR_TESTS_BENCHMARK_CELL_H_

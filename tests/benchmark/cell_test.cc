@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/benchmark/cell.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace proactor::benchmark {
+namespace {
+
+TEST(CellTest, NameSaysConnectionsBytesAndMessagesInFlight) {
+  const absl::StatusOr<Cell> cell = ParseCell("c1000s65536p16");
+  ASSERT_TRUE(cell.ok()) << cell.status();
+  EXPECT_EQ(cell->connections, 1000);
+  EXPECT_EQ(cell->bytes, 65536);
+  EXPECT_EQ(cell->in_flight, 16);
+  EXPECT_EQ(cell->Name(), "c1000s65536p16");
+}
+
+TEST(CellTest, DefaultIsFiftyConnectionsWithOneSmallMessageEach) { EXPECT_EQ(Cell().Name(), "c50s64p1"); }
+
+TEST(CellTest, RefusesWhatIsNotACell) {
+  for (const char* name : {"", "c50", "c50s64", "s64c50p1", "c50s64p1 ", "c50s64p", "c0s64p1", "c-1s64p1", "c50s64p1x",
+                           "c99999999999s64p1", "c50s99999999p1", "c50s64p100000"}) {
+    EXPECT_EQ(ParseCell(name).status().code(), absl::StatusCode::kInvalidArgument) << name;
+  }
+}
+
+}  // namespace
+}  // namespace proactor::benchmark

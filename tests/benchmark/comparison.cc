@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/benchmark/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/benchmark/echo_load.h"
+#include "tests/benchmark/load.h"
+#include "tests/benchmark/processor.h"
+#include "tests/benchmark/user_time_sampler.h"
+
+namespace proactor::benchmark {
+namespace {
+
+// After its last echo, a server still has to notice that there is nothing left to do. Its clock is exact once it
+// sleeps, and it needs microseconds for that.
+constexpr absl::Duration kTimeToSettle = absl::Milliseconds(1);
+
+constexpr absl::Duration kWarmUp = absl::Milliseconds(50);
+
+struct Window {
+  Traffic traffic;
+  absl::Duration server_cpu;
+
+  double CpuMicroseconds() const {
+    return absl::ToDoubleMicroseconds(server_cpu) / static_cast<double>(traffic.messages);
+  }
+  double MessagesPerSecond() const {
+    return static_cast<double>(traffic.messages) / absl::ToDoubleSeconds(traffic.elapsed);
+  }
+};
+
+// One server and its client's end.
+struct Contestant {
+  std::string name;
+  ServerProcess server;
+  std::unique_ptr<Load> load;
+  std::vector<Window> windows = {};  // one for each round
+  int64_t user_samples = 0;
+  int64_t user_messages = 0;
+
+  absl::StatusOr<Window> Measure(absl::Duration duration) {
+    absl::SleepFor(kTimeToSettle);
+    const absl::Duration before = server.Cpu();
+    absl::StatusOr<Traffic> traffic = load->Run(duration);
+    if (!traffic.ok()) {
+      return absl::Status(traffic.status().code(), absl::StrCat(name, ": ", traffic.status().message()));
+    }
+    absl::SleepFor(kTimeToSettle);
+    return Window{.traffic = *traffic, .server_cpu = server.Cpu() - before};
+  }
+};
+
+absl::StatusOr<std::vector<Contestant>> Assemble(const Cell& cell, std::vector<ServerCommand> commands,
+                                                 const Method& method) {
+  commands.push_back({.name = absl::StrCat(commands.front().name, ", null test"), .command = commands.front().command});
+  // With one connection, waking the client on another processor would be most of what is measured.
+  const bool polls_busily = cell.connections == 1 && method.client_processor != method.server_processor;
+  std::vector<Contestant> contestants;
+  for (const ServerCommand& command : commands) {
+    absl::StatusOr<ServerProcess> server = ServerProcess::Start(command, method.server_processor);
+    if (!server.ok()) return server.status();
+    absl::StatusOr<std::unique_ptr<EchoLoad>> load = EchoLoad::Connect(server->address(), cell, polls_busily);
+    if (!load.ok()) return load.status();
+    contestants.push_back({.name = command.name, .server = *std::move(server), .load = *std::move(load)});
+    if (absl::StatusOr<Window> unused = contestants.back().Measure(kWarmUp); !unused.ok()) return unused.status();
+  }
+  return contestants;
+}
+
+absl::Status PlayRounds(std::vector<Contestant>& contestants, const Method& method) {
+  std::vector<Contestant*> order;
+  for (Contestant& contestant : contestants) order.push_back(&contestant);
+  for (int round = 0; round < method.rounds; ++round) {
+    for (Contestant* contestant : order) {
+      absl::StatusOr<Window> window = contestant->Measure(method.window);
+      if (!window.ok()) return window.status();
+      contestant->windows.push_back(*window);
+    }
+    std::reverse(order.begin(), order.end());
+  }
+  return absl::OkStatus();
+}
+
+// Not being able to sample is a property of the machine, and goes to `availability`; the rest of the result stands.
+absl::Status SampleUserTime(std::vector<Contestant>& contestants, const Method& method, absl::Status& availability) {
+  if (method.user_time <= absl::ZeroDuration()) availability = absl::FailedPreconditionError("--user_time is 0");
+  const int rounds = static_cast<int>(std::ceil(absl::FDivDuration(method.user_time, method.window)));
+  for (int round = 0; round < rounds; ++round) {
+    for (Contestant& contestant : contestants) {
+      absl::StatusOr<UserTimeSampler> sampler = UserTimeSampler::Attach(contestant.server.id());
+      availability.Update(sampler.status());
+      if (!availability.ok()) return absl::OkStatus();
+      sampler->Resume();
+      absl::StatusOr<Window> window = contestant.Measure(method.window);
+      sampler->Pause();
+      if (!window.ok()) return window.status();
+      absl::StatusOr<int64_t> samples = sampler->Samples();
+      availability.Update(samples.status());
+      if (!availability.ok()) return absl::OkStatus();
+      contestant.user_samples += *samples;
+      contestant.user_messages += window->traffic.messages;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// `figure(window of this server, window of the first server in the same round)`, over all rounds.
+template <typename Figure>
+Quartiles Over(const Contestant& contestant, const Contestant& first, Figure figure) {
+  std::vector<double> samples;
+  for (size_t round = 0; round < contestant.windows.size(); ++round) {
+    samples.push_back(figure(contestant.windows[round], first.windows[round]));
+  }
+  return QuartilesOf(std::move(samples));
+}
+
+ServerResult Summarize(const Contestant& contestant, const Contestant& first) {
+  const auto over = [&](auto figure) { return Over(contestant, first, figure); };
+  const double microseconds_per_sample = absl::ToDoubleMicroseconds(UserTimeSampler::kPeriod) /
+                                         static_cast<double>(std::max<int64_t>(contestant.user_messages, 1));
+  const double samples = static_cast<double>(contestant.user_samples);
+  return {
+      .name = contestant.name,
+      .cpu_microseconds = over([](const Window& own, const Window&) { return own.CpuMicroseconds(); }),
+      .cpu_ratio =
+          over([](const Window& own, const Window& first) { return own.CpuMicroseconds() / first.CpuMicroseconds(); }),
+      .messages_per_second = over([](const Window& own, const Window&) { return own.MessagesPerSecond(); }),
+      .throughput_ratio = over(
+          [](const Window& own, const Window& first) { return own.MessagesPerSecond() / first.MessagesPerSecond(); }),
+      .server_cpu_share = over(
+          [](const Window& own, const Window&) { return absl::FDivDuration(own.server_cpu, own.traffic.elapsed); }),
+      .client_cpu_share = over([](const Window& own, const Window&) {
+        return absl::FDivDuration(own.traffic.client_cpu, own.traffic.elapsed);
+      }),
+      .user_microseconds = samples * microseconds_per_sample,
+      .user_microseconds_deviation = std::sqrt(samples) * microseconds_per_sample,
+  };
+}
+
+}  // namespace
+
+absl::StatusOr<CellResult> Compare(const Cell& cell, const std::vector<ServerCommand>& servers, const Method& method) {
+  TakeProcessor(method.client_processor);
+  absl::StatusOr<std::vector<Contestant>> contestants = Assemble(cell, servers, method);
+  if (!contestants.ok()) return contestants.status();
+  if (absl::Status status = PlayRounds(*contestants, method); !status.ok()) return status;
+  CellResult result = {.cell = cell, .servers = {}, .user_time_status = absl::OkStatus()};
+  if (absl::Status status = SampleUserTime(*contestants, method, result.user_time_status); !status.ok()) return status;
+  for (Contestant& contestant : *contestants) {
+    result.servers.push_back(Summarize(contestant, contestants->front()));
+    contestant.load.reset();
+    if (absl::Status status = contestant.server.Stop(); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat(contestant.name, " ", status.message()));
+    }
+  }
+  return result;
+}
+
+}  // namespace proactor::benchmark
