@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// This library's server for the benchmark: what a user would write, with the yardstick's buffer of 64 KiB.
+//
+// Usage: proactor_echo --listen=127.0.0.1:0
+// It prints `listening on 127.0.0.1:PORT`, and runs until a signal ends it.
+
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proactor/net/address.h"
+#include "proactor/net/tcp.h"
+#include "proactor/run.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/try.h"
+
+ABSL_FLAG(std::string, listen, "127.0.0.1:0", "address and port; port 0 takes a free one");
+
+namespace proactor::benchmark {
+namespace {
+
+Task<absl::Status> Echo(TcpStream stream) {
+  std::vector<char> buffer(65536);
+  while (size_t n = co_await Try(stream.Read(buffer))) {
+    co_await Try(stream.WriteAll({buffer.data(), n}));
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Serve(SocketAddress address) {
+  TcpListener listener = co_await Try(TcpListener::Listen(address, {.backlog = 1024}));
+  const SocketAddress local = co_await Try(listener.LocalAddress());
+  std::printf("listening on %s\n", local.ToString().c_str());
+  std::fflush(stdout);
+  co_return co_await WithTaskGroup([&](TaskGroup& connections) -> Task<absl::Status> {
+    while (true) {
+      TcpStream stream = co_await Try(listener.Accept());
+      connections.Spawn(Echo(std::move(stream)), {.name = "connection", .on_failure = kLog});
+    }
+  });
+}
+
+}  // namespace
+}  // namespace proactor::benchmark
+
+int main(int count, char** arguments) {
+  absl::ParseCommandLine(count, arguments);
+  const absl::StatusOr<proactor::SocketAddress> address = proactor::SocketAddress::Parse(absl::GetFlag(FLAGS_listen));
+  if (!address.ok()) return proactor::ExitCode(address.status());
+  return proactor::ExitCode(proactor::Run(proactor::benchmark::Serve(*address)));
+}
