@@ -7,8 +7,9 @@
 //
 // Rules (DESIGN: invariant 5):
 //  - Completing anything only pushes it here. Nothing but `RunSome` resumes a coroutine, so resumption never nests.
-//  - Control passes from coroutine to coroutine by symmetric transfer where the compiler makes that a tail call, and
-//    otherwise through the one-slot `next`, so that chains of any length run on a stack of constant depth.
+//  - Control passes from coroutine to coroutine by symmetric transfer, and every `kTransfers` times through `RunSome`: not
+//    every compiler, at every level of optimisation, makes a transfer a tail call, and chains of any length must run on a
+//    stack of constant depth.
 //  - An operation may complete without suspending, at most `kInlineCompletions` times per resume; then it goes through
 //    the FIFO, so that a coroutine that never waits cannot starve the others.
 //
@@ -85,31 +86,16 @@ class SuspensionQueue {
 class ReadyQueue : public SuspensionQueue {
  public:
   static constexpr int kInlineCompletions = 16;
+  static constexpr int kTransfers = 100;
 
-  // GCC turns symmetric transfer into a tail call only when it optimises sibling calls (-O2), and never under the
-  // sanitizers that keep the frame alive. Clang always does, except under them.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  static constexpr bool kTransferIsTailCall = false;
-#elif defined(__clang__)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  static constexpr bool kTransferIsTailCall = false;
-#else
-  static constexpr bool kTransferIsTailCall = true;
-#endif
-#elif defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
-  static constexpr bool kTransferIsTailCall = true;
-#else
-  static constexpr bool kTransferIsTailCall = false;
-#endif
-
-  // What `await_suspend` returns to continue in another coroutine.
+  // What `await_suspend` returns to continue in another coroutine: `to` itself, or, every `kTransfers` times, nothing, with `to`
+  // left for `RunSome`. Where the compiler does not make the transfer a tail call, that unwinds the stack.
   std::coroutine_handle<> Transfer(std::coroutine_handle<> to) {
-    if constexpr (kTransferIsTailCall) {
+    if (--transfers_left_ > 0) [[likely]] {
       return to;
-    } else {
-      next_ = to;
-      return std::noop_coroutine();
     }
+    next_ = to;
+    return std::noop_coroutine();
   }
 
   // Asks to complete an operation without suspending; false once the running coroutine has done so often enough.
@@ -126,6 +112,7 @@ class ReadyQueue : public SuspensionQueue {
       inline_completions_left_ = kInlineCompletions;
       std::coroutine_handle<> coroutine = suspension->Resume();
       while (coroutine) {
+        transfers_left_ = kTransfers;
         coroutine.resume();
         coroutine = std::exchange(next_, nullptr);
       }
@@ -136,6 +123,7 @@ class ReadyQueue : public SuspensionQueue {
  private:
   std::coroutine_handle<> next_;
   int inline_completions_left_ = kInlineCompletions;
+  int transfers_left_ = kTransfers;
 };
 
 }  // namespace proactor

@@ -29,10 +29,14 @@ Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
       proactor_(std::move(proactor)),
       root_scope_(*this) {}
 
-Scheduler::~Scheduler() {
+void Scheduler::Shutdown() {
   closing_ = true;
   root_scope_.Cancel();
   while (!tasks.empty()) Turn();
+}
+
+Scheduler::~Scheduler() {
+  Shutdown();
   // Functions that nobody will call are destroyed here, on the scheduler's thread.
   for (RemoteNode* node = remote_queue_.TakeAll(); node != nullptr;) {
     std::unique_ptr<PostedFunction> posted(static_cast<PostedFunction*>(node));

@@ -58,6 +58,9 @@ class Scheduler : private Loop {
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
   void Cancel() { root_scope_.Cancel(); }
 
+  // Cancels every task and runs the loop until all have ended. The destructor does so too.
+  void Shutdown();
+
   MonotonicTime Now() const { return proactor_->Now(); }
   const Counters& counters() const { return proactor_->counters(); }
   // Of the proactor: "io_uring", "simulated".

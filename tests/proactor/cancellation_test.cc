@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/cancellation.h"
+
+#include <memory>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/scheduler.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/simulated_world.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+
+namespace proactor {
+namespace {
+
+Task<absl::Status> PatientSleep(absl::Duration duration) { co_return co_await Sleep(duration); }
+
+TEST(CancelScopeTest, CancelEndsWhatWaitsInIt) {
+  SimulatedWorld world;
+  auto body = []() -> Task<absl::Status> {
+    auto scoped = [](CancelScope& scope) -> Task<absl::Status> {
+      scope.Cancel();
+      co_return co_await Sleep(absl::Hours(1));
+    };
+    co_return co_await WithCancelScope(scoped);
+  };
+  EXPECT_THAT(world.Run(body()), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(world.Elapsed(), absl::ZeroDuration());
+}
+
+TEST(CancelScopeTest, CancelFromASiblingEndsASleepInProgress) {
+  SimulatedWorld world;
+  absl::Status slept;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope scope(co_await CurrentContext());
+    auto group_body = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto sleeper = [&]() -> Task<absl::Status> {
+        slept = co_await internal::InScope(scope, Sleep(absl::Hours(1)));
+        co_return absl::OkStatus();
+      };
+      auto killer = [&]() -> Task<absl::Status> {
+        co_await Try(Sleep(absl::Seconds(3)));
+        scope.Cancel();
+        co_return absl::OkStatus();
+      };
+      group.Spawn(sleeper());
+      group.Spawn(killer());
+      while (group.running() > 0) co_await Try(Sleep(absl::Seconds(1)));
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(group_body);
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_THAT(slept, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_LT(world.Elapsed(), absl::Seconds(10));
+}
+
+TEST(CancelScopeTest, IsLevelTriggeredSoThatSwallowingItIsHarmless) {
+  SimulatedWorld world;
+  int cancelled = 0;
+  auto body = [&]() -> Task<absl::Status> {
+    auto scoped = [&](CancelScope& scope) -> Task<absl::Status> {
+      scope.Cancel();
+      for (int i = 0; i < 100; ++i) {
+        absl::Status status = co_await Sleep(absl::Hours(1));
+        cancelled += absl::IsCancelled(status);
+      }
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithCancelScope(scoped);
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_EQ(cancelled, 100);
+  EXPECT_EQ(world.Elapsed(), absl::ZeroDuration());
+}
+
+// Invariant 5: a coroutine that completes without suspending cannot starve the others for ever.
+TEST(CancelScopeTest, ACoroutineThatIgnoresItsCancellationDoesNotStarveOthers) {
+  SimulatedWorld world;
+  bool stop = false;
+  int ignored = 0;
+  auto body = [&]() -> Task<absl::Status> {
+    auto group_body = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto stubborn = [&]() -> Task<absl::Status> {
+        CancelScope scope(co_await CurrentContext());
+        scope.Cancel();
+        auto spin = [&]() -> Task<void> {
+          for (; !stop; ++ignored) static_cast<void>(co_await Sleep(absl::Hours(1)));
+        };
+        co_await internal::InScope(scope, spin());
+        co_return absl::OkStatus();
+      };
+      group.Spawn(stubborn());
+      for (int i = 0; i < 10; ++i) co_await Try(Sleep(absl::ZeroDuration()));
+      stop = true;
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(group_body);
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_LE(ignored, 12 * (ReadyQueue::kInlineCompletions + 1));
+}
+
+TEST(CancelScopeTest, ReachesEveryOpenScopeBelowAndNoShieldedOne) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    const Context& context = co_await CurrentContext();
+    CancelScope top(context);
+    CancelScope left(top.context());
+    CancelScope shielded(top.context(), CancelScope::kShielded);
+    CancelScope below_shielded(shielded.context());
+    CancelScope right(top.context());
+    CancelScope below_left(left.context());
+    CancelScope below_below(below_left.context());
+    CancelScope below_right(right.context());
+    top.Cancel();
+    EXPECT_EQ(top.cause(), CancelCause::kRequested);
+    for (CancelScope* scope : {&left, &right, &below_left, &below_below, &below_right}) {
+      EXPECT_EQ(scope->cause(), CancelCause::kParent);
+    }
+    EXPECT_FALSE(shielded.cancelled());
+    EXPECT_FALSE(below_shielded.cancelled());
+    CancelScope late(below_left.context());
+    EXPECT_EQ(late.cause(), CancelCause::kParent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+}
+
+TEST(CancelScopeTest, DoesNotTouchScopesOutside) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    const Context& context = co_await CurrentContext();
+    CancelScope outer(context);
+    CancelScope inner(outer.context());
+    CancelScope sibling(outer.context());
+    inner.Cancel();
+    EXPECT_FALSE(outer.cancelled());
+    EXPECT_FALSE(sibling.cancelled());
+    co_return co_await Sleep(absl::Seconds(1));
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+}
+
+TEST(CancelScopeTest, ADeadlineIsCancelledWithTheFirstCauseKept) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope outer(co_await CurrentContext());
+    CancelScope inner(outer.context());
+    inner.SetTimeout(absl::Seconds(1));
+    outer.SetTimeout(absl::Seconds(2));
+    absl::Status status = co_await internal::InScope(inner, Sleep(absl::Hours(1)));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_EQ(inner.cause(), CancelCause::kDeadline);
+    EXPECT_FALSE(outer.cancelled());
+    status = co_await internal::InScope(outer, Sleep(absl::Hours(1)));
+    EXPECT_EQ(outer.cause(), CancelCause::kDeadline);
+    EXPECT_EQ(inner.cause(), CancelCause::kDeadline);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(2));
+}
+
+TEST(CancelScopeTest, AParentsDeadlineIsInForceBelow) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope outer(co_await CurrentContext());
+    outer.SetTimeout(absl::Seconds(1));
+    CancelScope inner(outer.context());
+    inner.SetTimeout(absl::Seconds(5));
+    absl::Status status = co_await internal::InScope(inner, Sleep(absl::Hours(1)));
+    EXPECT_EQ(inner.cause(), CancelCause::kParent);
+    co_return status;
+  };
+  EXPECT_THAT(world.Run(body()), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+}
+
+TEST(CancelScopeTest, ALaterDeadlineReplacesTheFirst) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope scope(co_await CurrentContext());
+    scope.SetTimeout(absl::Seconds(1));
+    scope.SetTimeout(absl::Seconds(5));
+    co_return co_await internal::InScope(scope, Sleep(absl::Hours(1)));
+  };
+  EXPECT_THAT(world.Run(body()), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(5));
+}
+
+TEST(CancelScopeTest, AHundredThousandNestedScopesAreCancelledWithoutRecursion) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    const Context& context = co_await CurrentContext();
+    std::vector<std::unique_ptr<CancelScope>> scopes;
+    scopes.push_back(std::make_unique<CancelScope>(context));
+    for (int i = 0; i < 100'000; ++i) scopes.push_back(std::make_unique<CancelScope>(scopes.back()->context()));
+    scopes.front()->Cancel();
+    bool reached = scopes.back()->cancelled();
+    while (!scopes.empty()) scopes.pop_back();
+    co_return reached ? absl::OkStatus() : absl::InternalError("the innermost scope was not reached");
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+}
+
+// Invariant 4, for waiters in user space: cancelling ten thousand takes one turn.
+TEST(CancelScopeTest, TenThousandSleepersAreCancelledInOneTurn) {
+  SimulatedWorld world;
+  int cancelled = 0;
+  int64_t turns = 0;
+  auto body = [&]() -> Task<absl::Status> {
+    auto group_body = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto sleeper = [&]() -> Task<absl::Status> {
+        absl::Status status = co_await Sleep(absl::Hours(1));
+        cancelled += absl::IsCancelled(status);
+        co_return status;
+      };
+      for (int i = 0; i < 10'000; ++i) group.Spawn(sleeper());
+      co_await Try(Sleep(absl::Seconds(1)));
+      turns = world.scheduler().counters().turns.value();
+      group.Cancel();
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(group_body);
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_EQ(cancelled, 10'000);
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+}
+
+TEST(CancelScopeDeathTest, DestroyedWhileSomethingRunsInItEndsTheProcess) {
+  auto body = []() -> Task<absl::Status> {
+    auto scope = std::make_unique<CancelScope>(co_await CurrentContext());
+    auto group_body = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto sleeper = [&]() -> Task<absl::Status> {
+        co_return co_await internal::InScope(*scope, PatientSleep(absl::Hours(1)));
+      };
+      group.Spawn(sleeper());
+      co_await Try(Sleep(absl::Seconds(1)));
+      scope.reset();
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(group_body);
+  };
+  EXPECT_DEATH(
+      {
+        SimulatedWorld world;
+        static_cast<void>(world.Run(body()));
+      },
+      "A CancelScope was destroyed while something still ran in it");
+}
+
+}  // namespace
+}  // namespace proactor

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/scheduler.h"
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/log.h"
+#include "proactor/run.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/try.h"
+#include "tests/support/backends.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class SchedulerTest : public BackendTest {};
+
+TEST_P(SchedulerTest, RunCanBeCalledAgainAndSpawnedTasksGoOn) {
+  int ticks = 0;
+  auto ticker = [&]() -> Task<absl::Status> {
+    while (true) {
+      co_await Try(Sleep(absl::Microseconds(10)));
+      ++ticks;
+    }
+  };
+  auto wait = [&](int count) -> Task<absl::Status> {
+    while (ticks < count) co_await Try(Sleep(absl::Microseconds(10)));
+    co_return absl::OkStatus();
+  };
+  scheduler().Spawn(ticker(), "ticker");
+  EXPECT_THAT(Run(wait(3)), IsOk());
+  EXPECT_THAT(Run(wait(6)), IsOk());
+  EXPECT_FALSE(scheduler().idle());
+}
+
+TEST_P(SchedulerTest, TheDestructorCancelsWhatIsLeftAndWaitsForIt) {
+  absl::Status ended;
+  {
+    Bench bench(GetParam());
+    auto sleeper = [&]() -> Task<absl::Status> {
+      ended = co_await Sleep(absl::Hours(1));
+      co_return ended;
+    };
+    bench.scheduler().Spawn(sleeper(), "sleeper");
+    auto nothing = []() -> Task<absl::Status> { co_return co_await Sleep(absl::ZeroDuration()); };
+    EXPECT_THAT(bench.Run(nothing()), IsOk());
+  }
+  EXPECT_THAT(ended, StatusIs(absl::StatusCode::kCancelled));
+}
+
+std::vector<std::string>* logged = nullptr;
+
+TEST_P(SchedulerTest, AFailedSpawnIsLoggedWithItsName) {
+  std::vector<std::string> lines;
+  logged = &lines;
+  SetLogSink([](LogSeverity, std::string_view line) { logged->emplace_back(line); });
+  auto failing = []() -> Task<absl::Status> { co_return absl::DataLossError("lost"); };
+  scheduler().Spawn(failing(), "housekeeping");
+  auto wait = [&]() -> Task<absl::Status> { co_return co_await Sleep(absl::Milliseconds(1)); };
+  EXPECT_THAT(Run(wait()), IsOk());
+  SetLogSink(nullptr);
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("housekeeping failed: DATA_LOSS: lost")));
+}
+
+TEST_P(SchedulerTest, PostsOfOneThreadAreCalledInOrder) {
+  std::vector<int> order;
+  auto body = [&]() -> Task<absl::Status> {
+    for (int i = 0; i < 5; ++i) scheduler().Post([&order, i] { order.push_back(i); });
+    co_return co_await Sleep(absl::Milliseconds(1));
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_EQ(counters().posts.value(), 5);
+}
+
+TEST_P(SchedulerTest, DumpSaysWhoWaitsForWhat) {
+  std::string dump;
+  auto inner = []() -> Task<absl::Status> { co_return co_await Sleep(absl::Hours(1)); };
+  auto outer = [&]() -> Task<absl::Status> { co_return co_await inner(); };
+  scheduler().Spawn(outer(), "patient");
+  auto body = [&]() -> Task<absl::Status> {
+    co_await Try(Sleep(absl::Milliseconds(1)));
+    dump = scheduler().Dump();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_THAT(dump, HasSubstr("task patient"));
+  EXPECT_THAT(dump, HasSubstr("scheduler_test.cc:"));
+  EXPECT_THAT(dump, HasSubstr("waits for sleep of 1h"));
+  EXPECT_THAT(dump, HasSubstr("task main"));
+}
+
+TEST_P(SchedulerTest, TurnCanBeDrivenByAnotherLoop) {
+  bool done = false;
+  auto body = [&]() -> Task<absl::Status> {
+    for (int i = 0; i < 3; ++i) co_await Try(Sleep(absl::Microseconds(1)));
+    done = true;
+    co_return absl::OkStatus();
+  };
+  scheduler().Spawn(body());
+  for (int turns = 0; !done && turns < 1'000'000; ++turns) {
+    scheduler().Turn(scheduler().Now() + absl::Microseconds(10));
+  }
+  EXPECT_TRUE(done);
+  EXPECT_TRUE(scheduler().idle());
+}
+
+TEST_P(SchedulerTest, CancelEndsEveryTask) {
+  auto body = [&]() -> Task<absl::Status> {
+    scheduler().Cancel();
+    co_return co_await Sleep(absl::Hours(1));
+  };
+  EXPECT_THAT(Run(body()), StatusIs(absl::StatusCode::kCancelled));
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(SchedulerTest);
+
+// Threads: on the real backend only, because a simulation does not wait for threads.
+
+// Invariant 7: no wake-up is lost, and one write at most wakes a sleeper.
+TEST(SchedulerThreadsTest, EveryPostOfEveryThreadIsCalledOnce) {
+  Bench bench(Backend::kIoUring);
+  constexpr int kThreads = 4;
+  constexpr int kPosts = 5000;
+  int received = 0;  // On the scheduler's thread only.
+  std::vector<int> latest(kThreads, -1);
+  bool in_order = true;
+  auto body = [&]() -> Task<absl::Status> {
+    while (received < kThreads * kPosts) co_await Try(Sleep(absl::Microseconds(100)));
+    co_return absl::OkStatus();
+  };
+  std::vector<std::thread> threads;
+  for (int id = 0; id < kThreads; ++id) {
+    threads.emplace_back([&, id] {
+      for (int i = 0; i < kPosts; ++i) {
+        bench.scheduler().Post([&, id, i] {
+          in_order = in_order && latest[id] == i - 1;
+          latest[id] = i;
+          ++received;
+        });
+      }
+    });
+  }
+  EXPECT_THAT(bench.Run(body()), IsOk());
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(received, kThreads * kPosts);
+  EXPECT_TRUE(in_order);
+  EXPECT_EQ(bench.counters().wakes_sent.value() + bench.counters().wakes_elided.value(), kThreads * kPosts);
+}
+
+// A ping-pong with nothing else to wake the scheduler: a lost wake-up would hang it.
+TEST(SchedulerThreadsTest, APostWakesASchedulerThatSleepsForEver) {
+  Bench bench(Backend::kIoUring);
+  constexpr int kRounds = 2000;
+  std::atomic<int> pings{0};
+  std::atomic<bool> over{false};
+  std::thread poster([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      bench.scheduler().Post([&] { pings.fetch_add(1); });
+      while (pings.load() <= i) std::this_thread::yield();
+    }
+    bench.scheduler().Post([&] { over = true; });
+  });
+  while (!over) bench.scheduler().Turn();
+  poster.join();
+  EXPECT_EQ(pings.load(), kRounds);
+}
+
+TEST(SchedulerThreadsDeathTest, UseFromAnotherThreadEndsTheProcessWithASentence) {
+  EXPECT_DEATH(
+      {
+        Bench bench(Backend::kSimulated);
+        bench.scheduler().Turn(MonotonicTime::Past());
+        std::thread([&] { bench.scheduler().Turn(MonotonicTime::Past()); }).join();
+      },
+      "used from a thread other than the one that runs it: send it work with Post");
+}
+
+TEST(SchedulerDeathTest, RunInsideATaskEndsTheProcessWithASentence) {
+  EXPECT_DEATH(
+      {
+        Bench bench(Backend::kSimulated);
+        auto inner = []() -> Task<int> { co_return 1; };
+        auto outer = [&]() -> Task<int> { co_return bench.scheduler().Run(inner()); };
+        bench.Run(outer());
+      },
+      "from inside one of the scheduler's own tasks: await instead");
+}
+
+}  // namespace
+}  // namespace proactor

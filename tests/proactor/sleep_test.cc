@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/sleep.h"
+
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/try.h"
+#include "tests/support/backends.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::ElementsAre;
+
+class SleepTest : public BackendTest {};
+
+TEST_P(SleepTest, IsNeverEarly) {
+  auto body = [&]() -> Task<absl::Status> {
+    for (absl::Duration duration : {absl::Nanoseconds(1), absl::Microseconds(50), absl::Milliseconds(3),
+                                    absl::Microseconds(1500) + absl::Nanoseconds(1) / 4}) {
+      MonotonicTime start = scheduler().Now();
+      co_await Try(Sleep(duration));
+      if (scheduler().Now() - start < duration) co_return absl::InternalError(absl::FormatDuration(duration));
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(SleepTest, ThoseWithEarlierDeadlinesWakeFirst) {
+  std::vector<int> order;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto sleeper = [&](int milliseconds) -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Milliseconds(milliseconds)));
+      order.push_back(milliseconds);
+      co_return absl::OkStatus();
+    };
+    for (int milliseconds : {30, 10, 20, 0, 40}) group.Spawn(sleeper(milliseconds));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(order, ElementsAre(0, 10, 20, 30, 40));
+}
+
+TEST_P(SleepTest, CostsNoOperationOfTheProactor) {
+  auto body = [&]() -> Task<absl::Status> {
+    for (int i = 0; i < 10; ++i) co_await Try(Sleep(absl::Microseconds(100)));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(counters().operations.value(), 0);
+  EXPECT_GE(counters().timers_fired.value(), 10);
+}
+
+TEST_P(SleepTest, ZeroGivesTheOthersATurn) {
+  std::vector<int> order;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto counter = [&](int id) -> Task<absl::Status> {
+      for (int i = 0; i < 3; ++i) {
+        order.push_back(id);
+        co_await Try(Sleep(absl::ZeroDuration()));
+      }
+      co_return absl::OkStatus();
+    };
+    group.Spawn(counter(1));
+    group.Spawn(counter(2));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(order, ElementsAre(1, 2, 1, 2, 1, 2));
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(SleepTest);
+
+}  // namespace
+}  // namespace proactor

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One test, every backend: a fixture whose parameter says what stands under the scheduler.
+//
+//   class TcpStreamTest : public BackendTest {};
+//   TEST_P(TcpStreamTest, EndOfStreamIsZeroBytes) { absl::Status status = Run(Exchange()); EXPECT_THAT(status, IsOk()); }
+//   INSTANTIATE_ON_EVERY_BACKEND(TcpStreamTest);
+#ifndef PROACTOR_TESTS_SUPPORT_BACKENDS_H_
+#define PROACTOR_TESTS_SUPPORT_BACKENDS_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "proactor/scheduler.h"
+#include "proactor/task.h"
+#include "proactor/testing/simulated_world.h"
+
+namespace proactor {
+
+enum class Backend { kIoUring, kSimulated };
+
+std::string BackendName(Backend backend);
+
+// A scheduler on the backend. The simulated one moves 1 to n bytes at a time, as its seed says.
+class Bench {
+ public:
+  explicit Bench(Backend backend, uint64_t seed = 1);
+  ~Bench();
+
+  template <class T>
+  T Run(Task<T> task) {
+    // A world watches for deadlocks while it runs.
+    return world_ != nullptr ? world_->Run(std::move(task)) : scheduler_->Run(std::move(task));
+  }
+
+  Scheduler& scheduler() { return world_ != nullptr ? world_->scheduler() : *scheduler_; }
+  System& system() { return scheduler().proactor().system(); }
+  const Counters& counters() { return scheduler().counters(); }
+
+ private:
+  std::unique_ptr<SimulatedWorld> world_;
+  std::unique_ptr<Scheduler> scheduler_;
+};
+
+class BackendTest : public ::testing::TestWithParam<Backend> {
+ protected:
+  template <class T>
+  T Run(Task<T> task) {
+    return bench_.Run(std::move(task));
+  }
+  bool simulated() const { return GetParam() == Backend::kSimulated; }
+  Scheduler& scheduler() { return bench_.scheduler(); }
+  System& system() { return bench_.system(); }
+  const Counters& counters() { return bench_.counters(); }
+
+ private:
+  Bench bench_{GetParam()};
+};
+
+#define INSTANTIATE_ON_EVERY_BACKEND(Test)                                                             \
+  INSTANTIATE_TEST_SUITE_P(Every, Test, ::testing::Values(Backend::kIoUring, Backend::kSimulated), \
+                           [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); })
+
+}  // namespace proactor
+
+#endif  // PROACTOR_TESTS_SUPPORT_BACKENDS_H_
