@@ -7,12 +7,13 @@
 //   co_await Try(file.Sync());
 //   co_await Try(file.Close());
 //
-// `Read` and `WriteAll` go on at the file's position, one of each at a time. `ReadAt` and `WriteAllAt` take an offset and may
-// be in flight in any number. Buffers are borrowed until the operation has ended. Destroying a file closes it; `Close` also
-// says whether a late write failed.
+// `Read` and `WriteAll` go on at the file's position, one of each at a time. `ReadAt` and `WriteAllAt` take an offset
+// and may be in flight in any number. Buffers are borrowed until the operation has ended. Destroying a file closes it;
+// `Close` also says whether a late write failed.
 //
-// Errors: those of the system call, such as `kNotFound` "open: No such file or directory". Cancelled: `kCancelled`, unless the
-//   result came first. A read or write of a regular file that the kernel has begun is not interrupted: it delays the scope.
+// Errors: those of the system call, such as `kNotFound` "open: No such file or directory". Cancelled: `kCancelled`,
+//   unless the result came first. A read or write of a regular file that the kernel has begun is not interrupted: it
+//   delays the scope.
 // Threads: the scheduler's that first awaits something of it; it may move to another while nothing is in flight.
 #ifndef PROACTOR_FS_FILE_H_
 #define PROACTOR_FS_FILE_H_
@@ -76,8 +77,8 @@ class File {
   // Open for reading and writing, made if need be, emptied if it was there.
   static Task<absl::StatusOr<File>> Create(std::string path);
 
-  // The process's own. They are not closed, and keep the flags that they were inherited with. `kInvalidArgument` "fstat: Bad
-  // file descriptor" when the process was started without.
+  // The process's own. They are not closed, and keep the flags that they were inherited with. `kInvalidArgument`
+  // "fstat: Bad file descriptor" when the process was started without.
   static Task<absl::StatusOr<File>> StandardInput() { return Inherited(0); }
   static Task<absl::StatusOr<File>> StandardOutput() { return Inherited(1); }
   static Task<absl::StatusOr<File>> StandardError() { return Inherited(2); }
@@ -96,8 +97,8 @@ class File {
     return MakeOperation(ReadAtOp{{.descriptor = descriptor_.get(), .buffer = buffer, .offset = offset}});
   }
 
-  // Writes all of the bytes, at the position or at an offset. Result: OK. A failure, such as a full disk, says in its payload
-  // how many were written (`BytesTransferred` in errors.h). They are safe from a crash after `Sync` only.
+  // Writes all of the bytes, at the position or at an offset. Result: OK. A failure, such as a full disk, says in its
+  // payload how many were written (`BytesTransferred` in errors.h). They are safe from a crash after `Sync` only.
   Operation<WriteAllOp> WriteAll(std::string_view bytes) {
     return MakeOperation(WriteAllOp{{.descriptor = descriptor_.get(), .bytes = bytes}});
   }
@@ -105,7 +106,8 @@ class File {
     return MakeOperation(WriteAllAtOp{{.descriptor = descriptor_.get(), .bytes = bytes, .offset = offset}});
   }
 
-  // Forces what was written to the device: with the metadata (fsync(2)), or as much as reading it back needs (fdatasync(2)).
+  // Forces what was written to the device: with the metadata (fsync(2)), or as much as reading it back needs
+  // (fdatasync(2)).
   Operation<SyncOp> Sync() { return MakeOperation(SyncOp{.descriptor = descriptor_.get()}); }
   Operation<SyncOp> SyncData() { return MakeOperation(SyncOp{.descriptor = descriptor_.get(), .data_only = true}); }
 

@@ -28,7 +28,9 @@ bool ParsePort(std::string_view text, uint16_t* port) {
 
 }  // namespace
 
-SocketAddress::SocketAddress() : ipv6_{} { ipv4_ = {.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}, .sin_zero = {}}; }
+SocketAddress::SocketAddress() : ipv6_{} {
+  ipv4_ = {.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}, .sin_zero = {}};
+}
 
 SocketAddress SocketAddress::Any(uint16_t port) {
   SocketAddress address;
@@ -79,7 +81,9 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(std::string_view text) {
   if (host.front() != '[') {
     SocketAddress address = Any(port);
     if (host.find(':') != std::string::npos) return Unreadable(text, "an IPv6 address goes into brackets");
-    if (inet_pton(AF_INET, host.c_str(), &address.ipv4_.sin_addr) != 1) return Unreadable(text, "its host is no IPv4 address");
+    if (inet_pton(AF_INET, host.c_str(), &address.ipv4_.sin_addr) != 1) {
+      return Unreadable(text, "its host is no IPv4 address");
+    }
     return address;
   }
 

@@ -3,7 +3,7 @@
 // What the kinds of sockets have in common: making one, its options, its addresses. Private to net/.
 //
 //   absl::StatusOr<OwnedDescriptor> socket = MakeSocket(system, AF_INET, SOCK_STREAM);
-//   if (absl::Status status = SetOption(**socket, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"); !status.ok()) return status;
+//   absl::Status status = SetOption(*socket->get(), IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
 #ifndef PROACTOR_NET_SOCKET_H_
 #define PROACTOR_NET_SOCKET_H_
 

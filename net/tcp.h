@@ -7,12 +7,12 @@
 //   size_t n = co_await Try(stream.Read(buffer));
 //   co_await Try(stream.WriteAll({buffer.data(), n}));
 //
-// One coroutine may read from a stream while another writes to it. A second reader or a second writer at the same time is a
-// mistake that ends the process with a sentence. Buffers are borrowed until the operation has ended.
+// One coroutine may read from a stream while another writes to it. A second reader or a second writer at the same time
+// is a mistake that ends the process with a sentence. Buffers are borrowed until the operation has ended.
 // Destroying one closes it; nothing may be in flight then.
 //
-// Errors: those of the system call, such as `kUnavailable` "recv: Connection reset by peer". Cancelled: `kCancelled`, unless
-//   the result came first: no byte and no connection is lost.
+// Errors: those of the system call, such as `kUnavailable` "recv: Connection reset by peer". Cancelled: `kCancelled`,
+//   unless the result came first: no byte and no connection is lost.
 // Threads: the scheduler's that first awaits something of it; it may move to another while nothing is in flight.
 #ifndef PROACTOR_NET_TCP_H_
 #define PROACTOR_NET_TCP_H_
@@ -52,19 +52,20 @@ class TcpStream {
   // Connects. Result: the stream, or the failure of socket(2) or connect(2). Cancelled: the attempt is given up.
   static Task<absl::StatusOr<TcpStream>> Connect(SocketAddress peer, ConnectOptions options = {});
 
-  // Reads what has arrived, waiting for at least one byte. Result: how many bytes; 0 once the peer has finished sending. An
-  // empty buffer is `kInvalidArgument`.
+  // Reads what has arrived, waiting for at least one byte. Result: how many bytes; 0 once the peer has finished
+  // sending. An empty buffer is `kInvalidArgument`.
   Operation<RecvOp> Read(std::span<char> buffer) {
     return MakeOperation(RecvOp{.descriptor = descriptor_.get(), .buffer = buffer});
   }
 
-  // Writes all of the bytes: until the kernel has taken the last. Result: OK. A failure says in its payload how many were
-  // taken (`BytesTransferred` in errors.h). Writing nothing is fine.
+  // Writes all of the bytes: until the kernel has taken the last. Result: OK. A failure says in its payload how many
+  // were taken (`BytesTransferred` in errors.h). Writing nothing is fine.
   Operation<SendAllOp> WriteAll(std::string_view bytes) {
     return MakeOperation(SendAllOp{.descriptor = descriptor_.get(), .bytes = bytes});
   }
 
-  // Ends one half or both. After kWrite the peer reads the end of the stream, and this side can still read. Does not wait.
+  // Ends one half or both. After kWrite the peer reads the end of the stream, and this side can still read. Does not
+  // wait.
   absl::Status Shutdown(ShutdownHow how);
 
   // Closes, and says whether that went well. Nothing else may be in flight.

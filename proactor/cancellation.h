@@ -11,8 +11,8 @@
 // Scopes form a tree: a scope is cancelled with its parent, and a deadline of the parent is one for all below it. Most
 // code never names one: `WithTimeout` (timeout.h) and `WithTaskGroup` (task_group.h) make them.
 //
-//  - Cancelling asks everything that waits in the scope to end. What has happened already is still delivered: an operation
-//    that completes first returns its result, one that does not returns `kCancelled`.
+//  - Cancelling asks everything that waits in the scope to end. What has happened already is still delivered: an
+//    operation that completes first returns its result, one that does not returns `kCancelled`.
 //  - It is level-triggered: in a cancelled scope every later operation ends at once, without asking the kernel, so that
 //    swallowing a cancellation is harmless. Cleanup that must wait for something runs in `Shield` (timeout.h).
 //  - The scope remembers what cancelled it first: an outer cancellation is never taken for its own deadline.
@@ -57,8 +57,9 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   // Cancels this scope and all below it that are not shielded. Calling it again does nothing.
   void Cancel() { CancelBecause(CancelCause::kRequested); }
 
-  // Cancels the scope when the time comes. The second call replaces the deadline of the first; the parent's deadline stays
-  // in force. A deadline that has passed takes effect in the next turn, so that what is ready by then is still delivered.
+  // Cancels the scope when the time comes. The second call replaces the deadline of the first; the parent's deadline
+  // stays in force. A deadline that has passed takes effect in the next turn, so that what is ready by then is still
+  // delivered.
   void SetDeadline(MonotonicTime deadline);
   void SetTimeout(absl::Duration timeout);
 

@@ -3,8 +3,8 @@
 // What flows down a `co_await` chain: the scheduler's loop, the cancel scope, the identity of the task.
 //
 // A coroutine gets its context from whoever awaits it, and passes the same on, in one place: the promise's
-// `await_transform` (promise.h). Only a spawned task and a new cancel scope make a context; everybody else points at it,
-// so that it costs a frame one pointer.
+// `await_transform` (promise.h). Only a spawned task and a new cancel scope make a context; everybody else points at
+// it, so that it costs a frame one pointer.
 //
 // Code in a coroutine can ask for it: `const Context& context = co_await CurrentContext();`
 //

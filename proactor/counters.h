@@ -4,8 +4,8 @@
 //
 //   int64_t enters = scheduler.counters().enters.value();
 //
-// Each number has one writer, the scheduler's thread, except the wakes, which the waking threads count. Reading one is a
-// relaxed load: numbers read together need not belong to the same moment.
+// Each number has one writer, the scheduler's thread, except the wakes, which the waking threads count. Reading one is
+// a relaxed load: numbers read together need not belong to the same moment.
 #ifndef PROACTOR_COUNTERS_H_
 #define PROACTOR_COUNTERS_H_
 

@@ -5,8 +5,8 @@
 //   MonotonicTime deadline = proactor.Now() + absl::Seconds(5);
 //
 // Real proactors count CLOCK_MONOTONIC (see clock_gettime(2)), the simulated one counts virtual time. Sums saturate:
-// `Now() + absl::InfiniteDuration()` is `MonotonicTime::Infinite()`. Fractions of a nanosecond are rounded up, so that a
-// timer is never early.
+// `Now() + absl::InfiniteDuration()` is `MonotonicTime::Infinite()`. Fractions of a nanosecond are rounded up, so that
+// a timer is never early.
 #ifndef PROACTOR_MONOTONIC_TIME_H_
 #define PROACTOR_MONOTONIC_TIME_H_
 

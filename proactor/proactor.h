@@ -5,8 +5,8 @@
 //   proactor.Submit(operation);            // asks; the operation completes in some later Wait
 //   proactor.Wait(until, ready_queue);     // submits, waits, completes: once per turn of the scheduler
 //
-// Implementations are in backend/: `IoUringProactor`, and `SimulatedProactor` with no kernel and virtual time (the one to
-// read first). A scheduler owns one, and is the only one to call it, on one thread; only `Wake` comes from others.
+// Implementations are in backend/: `IoUringProactor`, and `SimulatedProactor` with no kernel and virtual time (the one
+// to read first). A scheduler owns one, and is the only one to call it, on one thread; only `Wake` comes from others.
 #ifndef PROACTOR_PROACTOR_H_
 #define PROACTOR_PROACTOR_H_
 
@@ -24,15 +24,15 @@ class Proactor {
  public:
   virtual ~Proactor() = default;
 
-  // Takes an operation in flight. Never fails and never completes it at once: errors are results, found by `Wait`. Does not
-  // block, however full the queues are.
+  // Takes an operation in flight. Never fails and never completes it at once: errors are results, found by `Wait`. Does
+  // not block, however full the queues are.
   virtual void Submit(OperationBase& operation) = 0;
 
   // Asks that an operation in flight end early. It still ends by its own result, which may be a success.
   virtual void Cancel(OperationBase& operation) = 0;
 
-  // Submits what is to be submitted, waits until something completes, `Wake` was called or `until` has come, and completes
-  // what there is. With `MonotonicTime::Past()` it does not wait. May return early, for no reason.
+  // Submits what is to be submitted, waits until something completes, `Wake` was called or `until` has come, and
+  // completes what there is. With `MonotonicTime::Past()` it does not wait. May return early, for no reason.
   virtual void Wait(MonotonicTime until) = 0;
 
   // Makes the current or the next `Wait` return. From any thread, also while the scheduler runs.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PromiseBase: what every coroutine of the library knows of itself: who awaits it, its context, where it waits and on what.
+// PromiseBase: what every coroutine of the library knows of itself: who awaits it, its context, where and on what it
+// waits.
 //
 // Users write `Task<T>` (task.h) and meet this class only in its error messages. It keeps two promises:
 //  - `await_transform` is the one place where context flows from a coroutine to what it awaits.
-//  - A failure under `Try` climbs from frame to frame without resuming them (`Fail`), to the first coroutine that awaits
-//    without `Try`. The frames it passed are destroyed by that coroutine, innermost first and without recursion
+//  - A failure under `Try` climbs from frame to frame without resuming them (`Fail`), to the first coroutine that
+//    awaits without `Try`. The frames it passed are destroyed by that coroutine, innermost first and without recursion
 //    (`DestroyFrames`), never inside their own `await_suspend`.
 //
 // A type is awaitable in a Task when it has
@@ -105,10 +106,11 @@ class PromiseBase {
   auto await_transform(A&& awaitable, std::source_location where = std::source_location::current()) {
     using Plain = std::remove_cvref_t<A>;
     static_assert(!std::is_lvalue_reference_v<A> || std::is_trivially_copyable_v<Plain>,
-                  "A Task, like everything that is awaited once, must be awaited as an rvalue: co_await std::move(task)");
+                  "A Task, like everything that is awaited once, must be awaited as an rvalue: "
+                  "co_await std::move(task)");
     static_assert(internal::Awaitable<Plain>,
-                  "This type cannot be awaited in a proactor::Task: await a Task, an Operation, Sleep, Try(...) and the "
-                  "like, or give the type a MakeAwaiter (proactor/promise.h)");
+                  "This type cannot be awaited in a proactor::Task: await a Task, an Operation, Sleep, Try(...) and "
+                  "the like, or give the type a MakeAwaiter (proactor/promise.h)");
     where_ = where;
     return Plain(std::forward<A>(awaitable)).template MakeAwaiter<false>(*this, *context_);
   }
@@ -138,19 +140,19 @@ class PromiseBase {
 namespace internal {
 
 // The awaiter of a `Leaf`: a Suspension that waits for something other than a coroutine. It offers
-//    bool Start();                  starts to wait; false when the outcome is known already
-//    bool Waiting() const;          from a `Start` that said true until the suspension has been taken from the ready queue
-//    void StopWaiting();            called when it has been
-//    bool Failed() const;           about the outcome
-//    Result TakeResult();           Status, StatusOr<T>, or with no failure possible anything
+//    bool Start();             starts to wait; false when the outcome is known already
+//    bool Waiting() const;     from a `Start` that said true until the suspension has been taken from the ready queue
+//    void StopWaiting();       called when it has been
+//    bool Failed() const;      about the outcome
+//    Result TakeResult();      Status, StatusOr<T>, or with no failure possible anything
 // and a protected `promise_`, the coroutine that waits.
 template <class Leaf, bool kTry>
 class LeafAwaiter final : public Leaf {
  public:
   using Leaf::Leaf;
 
-  // Starting here, before the coroutine counts as suspended, is sound because nothing resumes it but the ready queue, and
-  // saves the suspension when the outcome is known.
+  // Starting here, before the coroutine counts as suspended, is sound because nothing resumes it but the ready queue,
+  // and saves the suspension when the outcome is known.
   bool await_ready() {
     bool waits = Leaf::Start();
     if constexpr (kTry) return !waits && !Leaf::Failed();

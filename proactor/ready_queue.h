@@ -7,9 +7,9 @@
 //
 // Rules (DESIGN: invariant 5):
 //  - Completing anything only pushes it here. Nothing but `RunSome` resumes a coroutine, so resumption never nests.
-//  - Control passes from coroutine to coroutine by symmetric transfer, and every `kTransfers` times through `RunSome`: not
-//    every compiler, at every level of optimisation, makes a transfer a tail call, and chains of any length must run on a
-//    stack of constant depth.
+//  - Control passes from coroutine to coroutine by symmetric transfer, and every `kTransfers` times through `RunSome`:
+//    not every compiler, at every level of optimisation, makes a transfer a tail call, and chains of any length must
+//    run on a stack of constant depth.
 //  - An operation may complete without suspending, at most `kInlineCompletions` times per resume; then it goes through
 //    the FIFO, so that a coroutine that never waits cannot starve the others.
 //
@@ -88,8 +88,8 @@ class ReadyQueue : public SuspensionQueue {
   static constexpr int kInlineCompletions = 16;
   static constexpr int kTransfers = 100;
 
-  // What `await_suspend` returns to continue in another coroutine: `to` itself, or, every `kTransfers` times, nothing, with `to`
-  // left for `RunSome`. Where the compiler does not make the transfer a tail call, that unwinds the stack.
+  // What `await_suspend` returns to continue in another coroutine: `to` itself, or, every `kTransfers` times, nothing,
+  // with `to` left for `RunSome`. Where the compiler does not make the transfer a tail call, that unwinds the stack.
   std::coroutine_handle<> Transfer(std::coroutine_handle<> to) {
     if (--transfers_left_ > 0) [[likely]] {
       return to;

@@ -8,10 +8,11 @@
 //   for (RemoteNode* node = queue.TakeAll(); ...)      // and after it woke, in the order of pushing
 //
 // The protocol (DESIGN: invariant 7), on one atomic word that is empty, asleep, or the newest of a chain of nodes:
-//  1. The receiver goes from empty to asleep by a compare-and-swap. If a node is there, it fails, and the receiver stays up.
-//  2. A sender puts its node in place of whatever is there. The one that replaces "asleep" must wake the receiver; those
-//     after it find a node and need not. So there is one wake at most for each sleep, and none is missed, because "is there
-//     work?" and "am I asleep?" are the same word.
+//  1. The receiver goes from empty to asleep by a compare-and-swap. If a node is there, it fails, and the receiver
+//     stays up.
+//  2. A sender puts its node in place of whatever is there. The one that replaces "asleep" must wake the receiver;
+//     those after it find a node and need not. So there is one wake at most for each sleep, and none is missed, because
+//     "is there work?" and "am I asleep?" are the same word.
 //  3. The receiver takes everything, and is awake by that. A wake that arrives later makes one later wait return early.
 //
 // `Atomic` is a parameter so that a test can run every interleaving of the two sides.

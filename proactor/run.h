@@ -4,8 +4,8 @@
 //
 //   int main() { return ExitCode(Run(Serve(SocketAddress::Loopback(7000)))); }
 //
-// Result: the task's. If no proactor can be set up, a task that carries a status yields `kUnavailable` with the reason, and
-//   one that does not ends the process with it.
+// Result: the task's. If no proactor can be set up, a task that carries a status yields `kUnavailable` with the reason,
+//   and one that does not ends the process with it.
 // Threads: any thread that does not run a scheduler; the call returns when the task has ended.
 #ifndef PROACTOR_RUN_H_
 #define PROACTOR_RUN_H_

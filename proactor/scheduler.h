@@ -7,8 +7,9 @@
 //
 // Most programs call `Run` (run.h), which makes one. A loop that is not ours embeds a scheduler by calling `Turn`.
 //
-// Threads: a scheduler belongs to the thread that first runs it, and using it from another ends the process with a sentence,
-//   except for `Post`, `counters` and `name`. Several schedulers may share a thread; none runs inside another.
+// Threads: a scheduler belongs to the thread that first runs it, and using it from another ends the process with a
+//   sentence, except for `Post`, `counters` and `name`. Several schedulers may share a thread; none runs inside
+//   another.
 // End: the destructor cancels every task that is left and waits for its end.
 #ifndef PROACTOR_SCHEDULER_H_
 #define PROACTOR_SCHEDULER_H_
@@ -43,16 +44,16 @@ class Scheduler : private Loop {
   template <class T>
   T Run(Task<T> task);
 
-  // Starts a task that nobody awaits. A failure, other than a cancellation, is logged with the name, which must outlive the
-  // task. Prefer `TaskGroup::Spawn`: this is for the root.
+  // Starts a task that nobody awaits. A failure, other than a cancellation, is logged with the name, which must outlive
+  // the task. Prefer `TaskGroup::Spawn`: this is for the root.
   void Spawn(Task<absl::Status> task, std::string_view name = "");
 
   // Calls `function` on the scheduler's thread, in a later step of the loop; in the order of posting for one sender.
   // Any thread, as long as the scheduler lives. What is posted and not yet called when it ends is destroyed uncalled.
   void Post(absl::AnyInvocable<void()> function);
 
-  // Once around the loop: resumes what is ready, fires due timers, lets the proactor submit, wait (until `deadline` at the
-  // latest, and not at all while something is ready) and complete, and takes what other threads sent.
+  // Once around the loop: resumes what is ready, fires due timers, lets the proactor submit, wait (until `deadline` at
+  // the latest, and not at all while something is ready) and complete, and takes what other threads sent.
   void Turn(MonotonicTime deadline = MonotonicTime::Infinite());
 
   // Cancels every task that is running. Tasks spawned later are cancelled at once.

@@ -4,8 +4,9 @@
 //
 //   co_await Try(Sleep(absl::Milliseconds(20)));
 //
-// Never early: the duration starts from a fresh reading of the clock when it is awaited, and fractions of a nanosecond are
-// rounded up. A duration of zero or less gives the other ready coroutines a turn. Costs no system call and no allocation.
+// Never early: the duration starts from a fresh reading of the clock when it is awaited, and fractions of a nanosecond
+// are rounded up. A duration of zero or less gives the other ready coroutines a turn. Costs no system call and no
+// allocation.
 //
 // Result: OK. Cancelled: `kCancelled`. Threads: the scheduler's.
 #ifndef PROACTOR_SLEEP_H_

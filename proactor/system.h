@@ -5,12 +5,12 @@
 //   int fd = system.Socket(AF_INET, SOCK_STREAM, 0);
 //   if (fd < 0) return ErrnoToStatus(-fd, "socket");
 //
-// `System::Real()` is the kernel's; `SimulatedSystem` (backend/simulated_system.h) keeps sockets and files in memory. Code
-// above this line never calls the kernel itself, so all of it can be simulated.
+// `System::Real()` is the kernel's; `SimulatedSystem` (backend/simulated_system.h) keeps sockets and files in memory.
+// Code above this line never calls the kernel itself, so all of it can be simulated.
 //
 // Calls return what the system call of that name returns, or -errno. They do not block: transfers on sockets are made
-// with MSG_DONTWAIT and yield -EAGAIN where they would wait; `Read` and `Write` are for descriptors that cannot wait, or
-// that are ready. Descriptors are made close-on-exec; signals are never raised by a closed peer (MSG_NOSIGNAL).
+// with MSG_DONTWAIT and yield -EAGAIN where they would wait; `Read` and `Write` are for descriptors that cannot wait,
+// or that are ready. Descriptors are made close-on-exec; signals are never raised by a closed peer (MSG_NOSIGNAL).
 //
 // Threads: the real system may be used from any; a simulated one belongs to its world.
 #ifndef PROACTOR_SYSTEM_H_
@@ -57,7 +57,8 @@ class System {
   virtual int Close(int fd) = 0;
 };
 
-// The most that one transfer moves: what Linux caps read(2) and write(2) at (MAX_RW_COUNT), so that a count fits an int.
+// The most that one transfer moves: what Linux caps read(2) and write(2) at (MAX_RW_COUNT), so that a count fits an
+// int.
 inline constexpr size_t kLargestTransfer = 0x7ffff000;
 
 }  // namespace proactor

@@ -11,13 +11,13 @@
 //   }
 //
 // Result: any type, `void` included. Functions that can fail return `absl::Status` or `absl::StatusOr<T>`.
-// Lifetime: awaiting starts the coroutine by symmetric transfer and destroys it before the result is returned. Parameters
-//   are copied or moved into the frame; references and lambda captures must outlive the await. Calling a coroutine lambda
-//   copies its parameters, not its captures: name the lambda before you await its result.
+// Lifetime: awaiting starts the coroutine by symmetric transfer and destroys it before the result is returned.
+//   Parameters are copied or moved into the frame; references and lambda captures must outlive the await. Calling a
+//   coroutine lambda copies its parameters, not its captures: name the lambda before you await its result.
 // Exceptions: one that escapes becomes the task's failure (`kInternal`, with what it said) where T can carry one, and
 //   ends the process where it cannot.
-// GCC 12 destroys a temporary twice when it stands in the same expression as a `co_await` and is an aggregate or a lambda
-//   with members that need a destructor: name it before you await it.
+// GCC 12 destroys a temporary twice when it stands in the same expression as a `co_await` and is an aggregate or a
+//   lambda with members that need a destructor: name it before you await it.
 // Threads: a task stays on the scheduler that started it.
 #ifndef PROACTOR_TASK_H_
 #define PROACTOR_TASK_H_

@@ -2,10 +2,10 @@
 //
 // TaskRecord: the identity of a task: everything a scheduler knows of a coroutine that was spawned rather than awaited.
 //
-// It holds the context that all coroutines of the task share, runs the outermost one when its turn comes, and hears of its
-// end. `Scheduler::Run`, `Scheduler::Spawn` and `TaskGroup::Spawn` each derive one. It is a suspension twice in its life:
-// before the first resumption, and after the last, so that frames are destroyed from the ready queue and never from
-// within themselves.
+// It holds the context that all coroutines of the task share, runs the outermost one when its turn comes, and hears of
+// its end. `Scheduler::Run`, `Scheduler::Spawn` and `TaskGroup::Spawn` each derive one. It is a suspension twice in its
+// life: before the first resumption, and after the last, so that frames are destroyed from the ready queue and never
+// from within themselves.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_TASK_RECORD_H_

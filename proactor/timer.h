@@ -7,9 +7,9 @@
 //   wheel.Advance(proactor.Now());   // fires what is due, never early
 //   alarm.Stop();
 //
-// Starting and stopping are O(1) and allocate nothing: a timer is linked into one of 11 levels of 64 slots. Its level is
-// that of the highest group of six bits in which its deadline differs from the wheel's time, so that a slot of level 0
-// is one nanosecond, and a timer is moved at most once per level before it fires. No kernel timer is involved: the
+// Starting and stopping are O(1) and allocate nothing: a timer is linked into one of 11 levels of 64 slots. Its level
+// is that of the highest group of six bits in which its deadline differs from the wheel's time, so that a slot of level
+// 0 is one nanosecond, and a timer is moved at most once per level before it fires. No kernel timer is involved: the
 // scheduler passes `NextDeadline` to the one wait of each turn.
 //
 // Threads: the scheduler's only.
@@ -59,8 +59,8 @@ class TimerWheel {
   // Timers started by a `Fire` run in a later call. Yields how many fired.
   int Advance(MonotonicTime now);
 
-  // When to call `Advance` next: the earliest deadline, or, where finding that would take a walk through many timers, an
-  // earlier moment at which the wheel turns. Infinite when there is no timer.
+  // When to call `Advance` next: the earliest deadline, or, where finding that would take a walk through many timers,
+  // an earlier moment at which the wheel turns. Infinite when there is no timer.
   MonotonicTime NextDeadline() const;
 
   bool empty() const { return count_ == 0; }

@@ -6,9 +6,9 @@
 //   Config config = co_await Try(ParseConfig(text));      // an absl::StatusOr, or an absl::Status
 //
 // Result: the T of an `absl::StatusOr<T>`, nothing for an `absl::Status`.
-// On failure the coroutine ends with that status as its result, as if by `co_return`, without being resumed: the error climbs to
-// the first coroutine that awaits without `Try`, and the frames between are destroyed, innermost first, before that one
-// continues.
+// On failure the coroutine ends with that status as its result, as if by `co_return`, without being resumed: the error
+// climbs to the first coroutine that awaits without `Try`, and the frames between are destroyed, innermost first,
+// before that one continues.
 // A function, not a macro; the coroutine must return `absl::Status` or `absl::StatusOr<T>`.
 #ifndef PROACTOR_TRY_H_
 #define PROACTOR_TRY_H_

@@ -4,8 +4,8 @@
 //
 //   uring-cat [FILE...]
 //
-// Without a FILE, or for "-", it reads standard input. A file that fails is reported and the others are still written; the
-// exit status is then 1.
+// Without a FILE, or for "-", it reads standard input. A file that fails is reported and the others are still written;
+// the exit status is then 1.
 #include <getopt.h>
 #include <unistd.h>
 

@@ -107,7 +107,8 @@ int main(int argc, char** argv) {
     }
   }
   if (optind < argc) {
-    std::cerr << "uring-echo: unexpected operand '" << argv[optind] << "'\nTry 'uring-echo --help' for more information.\n";
+    std::cerr << "uring-echo: unexpected operand '" << argv[optind] << "'\n"
+              << "Try 'uring-echo --help' for more information.\n";
     return 2;
   }
 

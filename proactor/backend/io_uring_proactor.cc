@@ -193,7 +193,8 @@ void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
   int result = ring_->Enter(wait_for, until);
   if (result > 0) counters().submissions.Add(result);
   if (result >= 0 || result == -ETIME) return;
-  // EINTR: a signal. EAGAIN: no memory for requests right now. EBUSY: completions must be taken first, which happens next.
+  // EINTR: a signal. EAGAIN: no memory for requests right now. EBUSY: completions must be taken first, which happens
+  // next.
   if (result == -EINTR || result == -EAGAIN || result == -EBUSY) {
     counters().interruptions.Add();
     return;

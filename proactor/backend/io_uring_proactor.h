@@ -5,13 +5,14 @@
 //   absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create();
 //   Scheduler scheduler(*std::move(proactor));
 //
-// Each turn of the loop makes one system call at most: it submits what coroutines have asked for since the last one, waits,
-// and brings back what has completed. What the kernel may do at any time is normal and never reaches the user: a full
-// submission queue (flushed once, then operations stand in line), an overflowing completion queue, interrupted and short
-// calls, EAGAIN on non-blocking descriptors (polled, then asked again), opcodes it does not have (performed directly).
+// Each turn of the loop makes one system call at most: it submits what coroutines have asked for since the last one,
+// waits, and brings back what has completed. What the kernel may do at any time is normal and never reaches the user: a
+// full submission queue (flushed once, then operations stand in line), an overflowing completion queue, interrupted and
+// short calls, EAGAIN on non-blocking descriptors (polled, then asked again), opcodes it does not have (performed
+// directly).
 //
-// A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a generation in
-// the top 16, so that a request to cancel cannot hit a later operation at the same address.
+// A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a
+// generation in the top 16, so that a request to cancel cannot hit a later operation at the same address.
 #ifndef PROACTOR_BACKEND_IO_URING_PROACTOR_H_
 #define PROACTOR_BACKEND_IO_URING_PROACTOR_H_
 

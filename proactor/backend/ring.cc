@@ -14,8 +14,8 @@
 namespace proactor {
 namespace {
 
-// Constants newer than the liburing that this builds with. Not under the kernel's names, which a newer header defines as
-// enumerators, where no #ifndef can see them.
+// Constants newer than the liburing that this builds with. Not under the kernel's names, which a newer header defines
+// as enumerators, where no #ifndef can see them.
 constexpr unsigned kEnterAbsoluteTimer = 1u << 5;  // Linux 6.12
 constexpr unsigned kEnterNoIoWait = 1u << 7;       // Linux 6.15
 constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12: came with kEnterAbsoluteTimer
@@ -37,8 +37,8 @@ constexpr unsigned kLadder[] = {
     IORING_SETUP_R_DISABLED,
 };
 
-// NODROP: overflow loses nothing. EXT_ARG: a timeout in the wait (5.11). NATIVE_WORKERS: workers are threads of this process
-// (5.12), which is where the kernel's model became sound.
+// NODROP: overflow loses nothing. EXT_ARG: a timeout in the wait (5.11). NATIVE_WORKERS: workers are threads of this
+// process (5.12), which is where the kernel's model became sound.
 constexpr unsigned kRequiredFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
                                        IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG |
                                        IORING_FEAT_NATIVE_WORKERS;
@@ -99,8 +99,8 @@ absl::Status Ring::SetUp(RingOptions options) {
   setup_flags_ = params.flags;
   features_ = params.features;
   if (unsigned missing = kRequiredFeatures & ~features_; missing != 0) {
-    return absl::UnimplementedError(
-        absl::StrCat("io_uring_setup: the kernel's io_uring lacks features ", absl::Hex(missing), " (Linux 5.12 has them)"));
+    return absl::UnimplementedError(absl::StrCat("io_uring_setup: the kernel's io_uring lacks features ",
+                                                 absl::Hex(missing), " (Linux 5.12 has them)"));
   }
   enter_fd_ = fd_;
   if ((features_ & kFeatureNoIoWait) != 0) enter_flags_ |= kEnterNoIoWait;
@@ -149,8 +149,8 @@ absl::Status Ring::Enable() {
   if (int result = kernel_.Register(fd_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0); result < 0) {
     return ErrnoToStatus(-result, "io_uring_register(ENABLE_RINGS)");
   }
-  // The registration belongs to this thread. Kernels that know SEND_ZC (6.0) have one that can be undone; some vendor kernels
-  // before accept it and hang at exit.
+  // The registration belongs to this thread. Kernels that know SEND_ZC (6.0) have one that can be undone; some vendor
+  // kernels before accept it and hang at exit.
   if (Supports(IORING_OP_SEND_ZC)) {
     io_uring_rsrc_update update = {};
     update.offset = ~0u;

@@ -8,9 +8,9 @@
 //   (*ring)->Enter(1, deadline);                              // submits everything, waits for one
 //   (*ring)->Reap([](const io_uring_cqe& completion) { ... });
 //
-// Setup goes down a ladder of flags from the best that is known (Linux 6.1: completions are run by the one thread that waits)
-// to none, by trying, never by looking at the kernel's version. ENOMEM, which is the locked-memory limit, halves the ring
-// and tries again.
+// Setup goes down a ladder of flags from the best that is known (Linux 6.1: completions are run by the one thread that
+// waits) to none, by trying, never by looking at the kernel's version. ENOMEM, which is the locked-memory limit, halves
+// the ring and tries again.
 //
 // `RingKernel` is the seam below: setup, enter, register and the mappings, so that a fake kernel can stand in.
 //
@@ -73,8 +73,8 @@ class Ring {
   bool overflowed() const { return (Load(submission_.flags) & IORING_SQ_CQ_OVERFLOW) != 0; }
   bool HasCompletions() const { return Load(completion_.tail) != *completion_.head; }
 
-  // Submits all entries and waits until `wait_for` completions are there or `until` has come. Returns how many entries the
-  // kernel took, or -errno; -ETIME, -EINTR, -EAGAIN and -EBUSY are part of normal life.
+  // Submits all entries and waits until `wait_for` completions are there or `until` has come. Returns how many entries
+  // the kernel took, or -errno; -ETIME, -EINTR, -EAGAIN and -EBUSY are part of normal life.
   int Enter(unsigned wait_for, MonotonicTime until);
 
   // Calls `handle` with each completion there is, and frees their places afterwards, at once.

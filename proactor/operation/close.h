@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CloseOp: closes a descriptor and says whether that went well (close(2)): a file system may report a late write error here.
+// CloseOp: closes a descriptor and says whether that went well (close(2)): a file system may report a late write error
+// here.
 //
 //   MakeOperation(CloseOp{.descriptor = file})
 //
-// Whatever the result, the number is free afterwards. A cancelled scope does not keep it from being closed: then its owner
-// closes it.
+// Whatever the result, the number is free afterwards. A cancelled scope does not keep it from being closed: then its
+// owner closes it.
 #ifndef PROACTOR_OPERATION_CLOSE_H_
 #define PROACTOR_OPERATION_CLOSE_H_
 

@@ -2,7 +2,8 @@
 //
 // Operation<Op>: what a user awaits: a description of one request to the kernel. Nothing happens before it is awaited.
 //
-// An operation is a plain struct that keeps its three facts side by side. This one waits until a descriptor is readable:
+// An operation is a plain struct that keeps its three facts side by side. This one waits until a descriptor is
+// readable:
 //
 //   struct WaitReadableOp {
 //     static constexpr char kName[] = "poll";                          // for errors and dumps
@@ -19,8 +20,8 @@
 //     std::optional<int> Immediate() const;       a result known without asking anyone, such as -EINVAL
 //     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
-// and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe because
-// the coroutine that awaits it cannot end before it (DESIGN: invariant 1).
+// and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe
+// because the coroutine that awaits it cannot end before it (DESIGN: invariant 1).
 //
 // Result: `absl::StatusOr<Value>`, or `absl::Status` if Value is void.
 // Cancelled: `kCancelled`, unless the result came first.

@@ -14,8 +14,8 @@ OperationBase::~OperationBase() {
   // The virtual parts are gone by now; the coroutine still knows where it was.
   Check(!Waiting(), [&] {
     return absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
-                        " was destroyed while an operation that it awaits was in flight, and the kernel may still use its "
-                        "memory: cancel its scope and await its end instead.");
+                        " was destroyed while an operation that it awaits was in flight, and the kernel may still use "
+                        "its memory: cancel its scope and await its end instead.");
   });
 }
 

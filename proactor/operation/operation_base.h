@@ -8,7 +8,8 @@
 //   if (!operation.Complete(result)) Resubmit(...);   // by the proactor, for each result
 //
 // The protocol between cancellation and completion (DESIGN: invariants 2, 3 and 4):
-//  1. From `Start` to `Complete` the operation is in its scope's list. A cancelled scope takes it out and calls `Cancel`, once.
+//  1. From `Start` to `Complete` the operation is in its scope's list. A cancelled scope takes it out and calls
+//     `Cancel`, once.
 //  2. `Cancel` marks it and asks the proactor, which must not lose the request, but need not succeed.
 //  3. Only a result ends the operation. If it is a success, that is what the coroutine gets, cancelled or not.
 //  4. `Complete` takes it out of the scope before it is ready, so nothing can cancel a finished operation.

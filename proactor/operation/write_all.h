@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// WriteAllOp and WriteAllAtOp: write all of the bytes to anything that is not a socket (write(2), pwrite(2)), in as many
-// parts as it takes.
+// WriteAllOp and WriteAllAtOp: write all of the bytes to anything that is not a socket (write(2), pwrite(2)), in as
+// many parts as it takes.
 //
 //   MakeOperation(WriteAllOp{{.descriptor = file, .bytes = bytes}})
 //   MakeOperation(WriteAllAtOp{{.descriptor = file, .bytes = bytes, .offset = 4096}})

@@ -223,7 +223,8 @@ TEST(DeepChainTest, AFailureThatClimbsAMillionFramesDoesNotGrowTheStack) {
   EXPECT_EQ(destroyed, 1'000'001);
 }
 
-// In a cancelled scope every operation ends at once: a loop of them is the longest chain of completions without suspension.
+// In a cancelled scope every operation ends at once: a loop of them is the longest chain of completions without
+// suspension.
 TEST(DeepChainTest, TenMillionCompletionsOfACancelledScopeDoNotGrowTheStack) {
   SimulatedWorld world;
   auto loop = []() -> Task<int64_t> {

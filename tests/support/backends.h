@@ -3,7 +3,10 @@
 // One test, every backend: a fixture whose parameter says what stands under the scheduler.
 //
 //   class TcpStreamTest : public BackendTest {};
-//   TEST_P(TcpStreamTest, EndOfStreamIsZeroBytes) { absl::Status status = Run(Exchange()); EXPECT_THAT(status, IsOk()); }
+//   TEST_P(TcpStreamTest, EndOfStreamIsZeroBytes) {
+//     absl::Status status = Run(Exchange());
+//     EXPECT_THAT(status, IsOk());
+//   }
 //   INSTANTIATE_ON_EVERY_BACKEND(TcpStreamTest);
 #ifndef PROACTOR_TESTS_SUPPORT_BACKENDS_H_
 #define PROACTOR_TESTS_SUPPORT_BACKENDS_H_

@@ -124,7 +124,10 @@ def _rules_cc(repository):
     repository.file("cc/defs.bzl", _DEBIAN_BAZEL_RULES_CC)
 
 def _remote_coverage_tools(repository):
-    repository.file("BUILD.bazel", 'filegroup(name = "coverage_report_generator", visibility = ["//visibility:public"])\n')
+    repository.file(
+        "BUILD.bazel",
+        'filegroup(name = "coverage_report_generator", visibility = ["//visibility:public"])\n',
+    )
 
 # `local`: looked at again whenever Bazel starts, so that an upgraded package is noticed.
 debian_abseil = repository_rule(_abseil, local = True)
