@@ -12,7 +12,6 @@
 namespace proactor {
 namespace {
 
-constexpr char kErrnoPayload[] = "proactor/errno";
 constexpr char kBytesPayload[] = "proactor/bytes_transferred";
 
 std::optional<size_t> NumberIn(const absl::Status& status, const char* payload) {
@@ -25,7 +24,8 @@ std::optional<size_t> NumberIn(const absl::Status& status, const char* payload) 
 }  // namespace
 
 absl::Status ErrnoToStatus(int error, std::string_view what) {
-  absl::StatusCode code = error == ETIMEDOUT ? absl::StatusCode::kUnavailable : absl::ErrnoToStatusCode(error);
+  bool peer_is_gone = error == ETIMEDOUT || error == EPIPE;
+  absl::StatusCode code = peer_is_gone ? absl::StatusCode::kUnavailable : absl::ErrnoToStatusCode(error);
   const char* meaning = strerrordesc_np(error);  // Unlike strerror(3), safe with threads and not translated.
   absl::string_view call(what.data(), what.size());
   absl::Status status(code, meaning != nullptr ? absl::StrCat(call, ": ", meaning)

@@ -6,8 +6,8 @@
 //   ErrnoOf(status) == ECONNRESET
 //
 // Codes are those of `absl::ErrnoToStatusCode`, except that ETIMEDOUT is `kUnavailable`: in this library
-// `kDeadlineExceeded` comes only from the scope that set the deadline. The message names the system call and what errno(3)
-// means; the number itself is in a payload.
+// `kDeadlineExceeded` comes only from the scope that set the deadline. The message names the system call and what
+// errno(3) means; the number itself is in a payload.
 //
 // Threads: all functions may be called from any thread.
 #ifndef PROACTOR_ERRORS_H_
@@ -20,6 +20,9 @@
 #include "absl/status/status.h"
 
 namespace proactor {
+
+// The type URL of the payload that holds the number.
+inline constexpr char kErrnoPayload[] = "proactor/errno";
 
 // `error` is an errno value above zero; `what` names the call, or what was tried.
 absl::Status ErrnoToStatus(int error, std::string_view what);

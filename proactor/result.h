@@ -39,6 +39,11 @@ struct ResultTraits<absl::StatusOr<T>> {
   using Value = T;
 };
 
+inline const absl::Status& StatusOf(const absl::Status& status) { return status; }
+template <class T>
+const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
 inline absl::Status StatusOf(absl::Status&& status) { return std::move(status); }
 template <class T>
 absl::Status StatusOf(absl::StatusOr<T>&& result) {

@@ -16,8 +16,8 @@
 //  - A child runs for the first time in a later step of the loop, never inside `Spawn`.
 //  - A child may spawn siblings as long as the group lives; in a cancelled group they start cancelled.
 //
-// The body is a lambda that captures by reference, or a named callable: GCC 12 destroys a temporary lambda with captures that
-// need a destructor twice, so the compiler refuses one.
+// The body is a lambda that captures by reference, or a named callable: GCC 12 destroys a temporary lambda with
+// captures that need a destructor twice, so the compiler refuses one.
 // Threads: the scheduler's.
 #ifndef PROACTOR_TASK_GROUP_H_
 #define PROACTOR_TASK_GROUP_H_
@@ -127,10 +127,11 @@ inline TaskGroup::JoinAwaitable TaskGroup::Join() { return {*this}; }
 template <class Body>
 std::invoke_result_t<Body&, TaskGroup&> RunTaskGroup(Body body) {
   using Result = typename std::invoke_result_t<Body&, TaskGroup&>::Result;
-  static_assert(CarriesStatus<Result>, "The body of a task group returns Task<absl::Status> or Task<absl::StatusOr<T>>");
+  static_assert(CarriesStatus<Result>,
+                "The body of a task group returns Task<absl::Status> or Task<absl::StatusOr<T>>");
   TaskGroup group(co_await CurrentContext());
   Result result = co_await internal::InScope(group.scope_, body(group));
-  if (!result.ok()) group.Failed(internal::StatusOf(Result(result)));
+  if (!result.ok()) group.Failed(internal::StatusOf(result));
   co_await group.Join();
   if (!group.failure_.ok()) co_return std::move(group.failure_);
   co_return result;
@@ -141,8 +142,8 @@ template <class Body>
   requires std::invocable<Body&, TaskGroup&>
 auto WithTaskGroup(Body&& body) {
   static_assert(std::is_lvalue_reference_v<Body> || std::is_trivially_destructible_v<Body>,
-                "Name the body before you pass it (auto body = [...]; co_await WithTaskGroup(body)), or capture by reference: "
-                "GCC 12 destroys such a temporary twice");
+                "Name the body before you pass it (auto body = [...]; co_await WithTaskGroup(body)), or capture by "
+                "reference: GCC 12 destroys such a temporary twice");
   return RunTaskGroup<Body>(std::forward<Body>(body));
 }
 

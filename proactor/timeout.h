@@ -9,8 +9,8 @@
 //
 // Result: that of the awaitable; one that cannot carry a status becomes an `absl::StatusOr` of it.
 // Timeout: when the time comes first, the awaitable is cancelled, and if it then ends with `kCancelled`, the result is
-//   `kDeadlineExceeded`. What it did before is not lost: a result that came in time, or while it was being cancelled, is
-//   delivered. A timeout of zero or less still lets an operation try once.
+//   `kDeadlineExceeded`. What it did before is not lost: a result that came in time, or while it was being cancelled,
+//   is delivered. A timeout of zero or less still lets an operation try once.
 // Cancelled from outside: the result of the awaitable, usually `kCancelled`; never taken for a timeout.
 // Threads: the scheduler's.
 #ifndef PROACTOR_TIMEOUT_H_
@@ -21,8 +21,11 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "proactor/cancellation.h"
+#include "proactor/errors.h"
 #include "proactor/proactor.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
@@ -47,9 +50,10 @@ class [[nodiscard]] ScopedAwaitable {
 };
 
 template <class A>
-using AwaitResult = decltype(std::declval<A>()
-                                 .template MakeAwaiter<false>(std::declval<PromiseBase&>(), std::declval<const Context&>())
-                                 .await_resume());
+using AwaitResult =
+    decltype(std::declval<A>()
+                 .template MakeAwaiter<false>(std::declval<PromiseBase&>(), std::declval<const Context&>())
+                 .await_resume());
 
 template <class A>
 ScopedAwaitable<A> InScope(CancelScope& scope, A awaitable) {
@@ -67,9 +71,13 @@ Task<WithStatus<AwaitResult<A>>> AwaitInScope(CancelScope& scope, A awaitable) {
     co_return co_await InScope(scope, std::move(awaitable));
   } else {
     Result result = co_await InScope(scope, std::move(awaitable));
-    if (!result.ok() && scope.cause() == CancelCause::kDeadline) {
-      absl::Status status = StatusOf(Result(result));
-      if (absl::IsCancelled(status)) co_return absl::DeadlineExceededError("the time allowed for it is over");
+    if (absl::IsCancelled(StatusOf(result)) && scope.cause() == CancelCause::kDeadline) {
+      absl::Status status = absl::DeadlineExceededError("the time allowed for it is over");
+      // What the failure knows, such as how far it got, is still true.
+      StatusOf(result).ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
+        if (type != kErrnoPayload) status.SetPayload(type, payload);
+      });
+      co_return status;
     }
     co_return result;
   }

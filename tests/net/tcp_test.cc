@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/net/tcp.h"
+
+#include <sys/socket.h>
+
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "proactor/errors.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+#include "tests/support/backends.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Two ends of one connection.
+struct Connection {
+  TcpStream client;
+  TcpStream server;
+};
+
+Task<absl::StatusOr<Connection>> Connect() {
+  TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+  SocketAddress address = co_await Try(listener.LocalAddress());
+  Connection connection;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto accept = [&]() -> Task<absl::Status> {
+      connection.server = co_await Try(listener.Accept());
+      co_return absl::OkStatus();
+    };
+    group.Spawn(accept());
+    connection.client = co_await Try(TcpStream::Connect(address));
+    co_return absl::OkStatus();
+  };
+  co_await Try(WithTaskGroup(body));
+  co_return connection;
+}
+
+// Bytes that tell where they belong.
+std::string Pattern(size_t size) {
+  std::string text(size, '\0');
+  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 31 + i / 251);
+  return text;
+}
+
+Task<absl::StatusOr<std::string>> ReadToEnd(TcpStream& stream) {
+  std::string all;
+  char buffer[1000];
+  while (size_t n = co_await Try(stream.Read(buffer))) all.append(buffer, n);
+  co_return all;
+}
+
+class TcpStreamTest : public BackendTest {};
+
+TEST_P(TcpStreamTest, BytesArriveInOrderAndTheEndIsZeroBytes) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string sent = Pattern(100'000);
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto write = [&]() -> Task<absl::Status> {
+        co_await Try(connection.client.WriteAll(sent));
+        co_return connection.client.Shutdown(ShutdownHow::kWrite);
+      };
+      group.Spawn(write());
+      received = co_await Try(ReadToEnd(connection.server));
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, MoreThanTheBuffersHoldIsWrittenInParts) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string sent = Pattern(20'000'000);
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto write = [&]() -> Task<absl::Status> {
+        co_await Try(connection.client.WriteAll(sent));
+        co_return connection.client.Shutdown(ShutdownHow::kWrite);
+      };
+      group.Spawn(write());
+      std::string buffer(1 << 20, '\0');
+      while (size_t n = co_await Try(connection.server.Read(buffer))) received.append(buffer, 0, n);
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, OneCoroutineReadsWhileAnotherWrites) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto read = [&]() -> Task<absl::Status> {
+        char buffer[10];
+        for (size_t got = 0; got < 4;) got += co_await Try(connection.client.Read(buffer));
+        co_return absl::OkStatus();
+      };
+      group.Spawn(read());
+      co_await Try(Sleep(absl::Milliseconds(1)));
+      co_await Try(connection.client.WriteAll("ping"));
+      char buffer[10];
+      for (size_t got = 0; got < 4;) got += co_await Try(connection.server.Read(buffer));
+      co_return co_await connection.server.WriteAll("pong");
+    };
+    absl::Status status = co_await WithTaskGroup(exchange);
+    co_return status;
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, HalfCloseLetsTheOtherDirectionGoOn) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("question"));
+    co_await Try(connection.client.Shutdown(ShutdownHow::kWrite));
+    std::string question = co_await Try(ReadToEnd(connection.server));
+    EXPECT_EQ(question, "question");
+    co_await Try(connection.server.WriteAll("answer"));
+    co_await Try(connection.server.Shutdown(ShutdownHow::kBoth));
+    std::string answer = co_await Try(ReadToEnd(connection.client));
+    EXPECT_EQ(answer, "answer");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, ReadingIntoNothingIsRefusedAndWritingNothingIsFine) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    absl::StatusOr<size_t> read = co_await connection.client.Read({});
+    EXPECT_THAT(read, StatusIs(absl::StatusCode::kInvalidArgument));
+    co_return co_await connection.client.WriteAll("");
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, APeerThatClosesWithUnreadBytesResetsTheConnection) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("never read"));
+    // Wait until it is there, so that the close finds it unread.
+    char first[1];
+    co_await Try(connection.server.Read(first));
+    connection.server = TcpStream();
+    char buffer[10];
+    absl::StatusOr<size_t> read = co_await connection.client.Read(buffer);
+    EXPECT_THAT(read, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("recv: Connection reset by peer")));
+    EXPECT_EQ(ErrnoOf(read.status()), ECONNRESET);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, WritingToAClosedPeerFailsAndSaysHowMuchWasTaken) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    connection.server = TcpStream();
+    absl::Status status;
+    // The first write may still find room; the reset that it provokes makes a later one fail.
+    for (int i = 0; i < 1000 && status.ok(); ++i) {
+      status = co_await connection.client.WriteAll(std::string_view("x"));
+      co_await Try(Sleep(absl::Milliseconds(1)));
+    }
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_EQ(BytesTransferred(status), 0u);
+    co_return absl::OkStatus();
+  };
+  absl::Status status = Run(body());
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// Invariant 3: completion beats cancellation, and no byte is lost.
+TEST_P(TcpStreamTest, CancelledReadLosesNoBytes) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    char buffer[16];
+    std::string sent;
+    for (int i = 0; i < 200; ++i) {
+      auto race = [&](TaskGroup& group) -> Task<absl::Status> {
+        auto write = [&]() -> Task<absl::Status> {
+          co_await Try(Sleep(absl::Microseconds(i % 20)));
+          co_return co_await connection.client.WriteAll("abcdefgh");
+        };
+        sent += "abcdefgh";
+        group.Spawn(write());
+        absl::StatusOr<size_t> n = co_await WithTimeout(absl::Microseconds(10), connection.server.Read(buffer));
+        if (n.ok()) received.append(buffer, *n);
+        co_return absl::OkStatus();
+      };
+      co_await Try(WithTaskGroup(race));
+    }
+    co_await Try(connection.client.Shutdown(ShutdownHow::kWrite));
+    received += co_await Try(ReadToEnd(connection.server));
+    EXPECT_EQ(received, sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, ACancelledWriteSaysHowFarItGot) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string sent = Pattern(50'000'000);
+    absl::Status status = co_await WithTimeout(absl::Milliseconds(50), connection.client.WriteAll(sent));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    co_await Try(connection.client.Shutdown(ShutdownHow::kWrite));
+    std::string received = co_await Try(ReadToEnd(connection.server));
+    EXPECT_LT(received.size(), sent.size());
+    EXPECT_TRUE(sent.compare(0, received.size(), received) == 0);
+    EXPECT_EQ(BytesTransferred(status), received.size());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, ConnectToNobodyIsRefused) {
+  auto body = []() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    co_await Try(listener.Close());
+    absl::StatusOr<TcpStream> stream = co_await TcpStream::Connect(address);
+    EXPECT_THAT(stream, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("connect: Connection refused")));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, KnowsItsAddressesAndOptions) {
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    SocketAddress client = co_await Try(connection.client.LocalAddress());
+    SocketAddress peer_of_server = co_await Try(connection.server.PeerAddress());
+    EXPECT_EQ(client, peer_of_server) << client.ToString() << " " << peer_of_server.ToString();
+    SocketAddress server = co_await Try(connection.server.LocalAddress());
+    SocketAddress peer_of_client = co_await Try(connection.client.PeerAddress());
+    EXPECT_EQ(server, peer_of_client);
+    for (TcpStream* stream : {&connection.client, &connection.server}) {
+      int no_delay = 0;
+      socklen_t size = sizeof(no_delay);
+      EXPECT_EQ(system().GetSocketOption(stream->descriptor_number(), IPPROTO_TCP, 1 /* TCP_NODELAY */, &no_delay, &size), 0);
+      EXPECT_NE(no_delay, 0);
+    }
+    co_return connection.client.SetNoDelay(false);
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, CloseSaysThatItWentWellAndLaterUseThatItIsClosed) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.Close());
+    char buffer[1];
+    absl::StatusOr<size_t> read = co_await connection.client.Read(buffer);
+    EXPECT_EQ(ErrnoOf(read.status()), EBADF) << read.status();
+    absl::StatusOr<size_t> end = co_await connection.server.Read(buffer);
+    EXPECT_THAT(end, IsOkAndHolds(0u));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, WorksOverIpv6) {
+  auto body = []() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::LoopbackIpv6(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    EXPECT_EQ(address.family(), AF_INET6);
+    TcpStream client = co_await Try(TcpStream::Connect(address));
+    TcpStream server = co_await Try(listener.Accept());
+    co_await Try(client.WriteAll("6"));
+    char buffer[1];
+    absl::StatusOr<size_t> n = co_await server.Read(buffer);
+    EXPECT_THAT(n, IsOkAndHolds(1u));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(TcpStreamTest);
+
+class TcpListenerTest : public BackendTest {};
+
+TEST_P(TcpListenerTest, AnAddressInUseIsAnErrorThatNamesIt) {
+  auto body = []() -> Task<absl::Status> {
+    TcpListener first = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(first.LocalAddress());
+    absl::StatusOr<TcpListener> second = co_await TcpListener::Listen(address);
+    EXPECT_EQ(ErrnoOf(second.status()), EADDRINUSE);
+    EXPECT_THAT(second.status(), StatusIs(second.status().code(), HasSubstr(address.ToString())));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpListenerTest, TwoMayShareAPortWithReusePort) {
+  auto body = []() -> Task<absl::Status> {
+    TcpListener first = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0), {.reuse_port = true}));
+    SocketAddress address = co_await Try(first.LocalAddress());
+    absl::StatusOr<TcpListener> second = co_await TcpListener::Listen(address, {.reuse_port = true});
+    co_return second.status();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpListenerTest, ACancelledAcceptLosesNoConnection) {
+  auto body = []() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    int accepted = 0;
+    constexpr int kConnections = 50;
+    auto race = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto connect = [&](int i) -> Task<absl::Status> {
+        co_await Try(Sleep(absl::Microseconds(i * 7)));
+        TcpStream stream = co_await Try(TcpStream::Connect(address));
+        char buffer[1];
+        // Lives until the server closes it.
+        co_await Try(stream.Read(buffer));
+        co_return absl::OkStatus();
+      };
+      for (int i = 0; i < kConnections; ++i) group.Spawn(connect(i));
+      while (accepted < kConnections) {
+        absl::StatusOr<TcpStream> stream = co_await WithTimeout(absl::Microseconds(1 + accepted % 10), listener.Accept());
+        if (stream.ok()) ++accepted;
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(race));
+    EXPECT_EQ(accepted, kConnections);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(TcpListenerTest);
+
+// Invariant 11, the part about slots: a second reader ends the process, and the sentence names both.
+TEST(TcpStreamDeathTest, ASecondReaderEndsTheProcessWithASentence) {
+  EXPECT_DEATH(
+      {
+        Bench bench(Backend::kSimulated);
+        auto body = []() -> Task<absl::Status> {
+          Connection connection = co_await Try(Connect());
+          auto two = [&](TaskGroup& group) -> Task<absl::Status> {
+            auto read = [&]() -> Task<absl::Status> {
+              char buffer[1];
+              absl::StatusOr<size_t> n = co_await connection.client.Read(buffer);
+              co_return n.status();
+            };
+            group.Spawn(read());
+            group.Spawn(read());
+            co_return absl::OkStatus();
+          };
+          co_return co_await WithTaskGroup(two);
+        };
+        static_cast<void>(bench.Run(body()));
+      },
+      "tcp_test.cc.*started a recv on descriptor .* while .*tcp_test.cc.* has a recv .*one reader and one writer at a time");
+}
+
+TEST(TcpStreamDeathTest, DestroyedWithAReadInFlightEndsTheProcessWithASentence) {
+  EXPECT_DEATH(
+      {
+        Bench bench(Backend::kSimulated);
+        auto body = []() -> Task<absl::Status> {
+          Connection connection = co_await Try(Connect());
+          auto destroy = [&](TaskGroup& group) -> Task<absl::Status> {
+            auto read = [&]() -> Task<absl::Status> {
+              char buffer[1];
+              absl::StatusOr<size_t> n = co_await connection.client.Read(buffer);
+              co_return n.status();
+            };
+            group.Spawn(read());
+            co_await Try(Sleep(absl::Seconds(1)));
+            connection.client = TcpStream();
+            co_return absl::OkStatus();
+          };
+          co_return co_await WithTaskGroup(destroy);
+        };
+        static_cast<void>(bench.Run(body()));
+      },
+      "was closed or given away while an operation on it was in flight");
+}
+
+}  // namespace
+}  // namespace proactor

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/io_uring_proactor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/fs/file.h"
+#include "proactor/net/tcp.h"
+#include "proactor/scheduler.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+
+namespace proactor {
+namespace {
+
+// The real kernel, with faults that it is allowed to have.
+class FaultyKernel final : public RingKernel {
+ public:
+  int Setup(unsigned entries, io_uring_params* params) override {
+    if (entries > largest_ring) return -ENOMEM;
+    if ((params->flags & refused_flags) != 0) return -EINVAL;
+    return real_.Setup(entries, params);
+  }
+  int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
+    ++enters;
+    if (fault_every > 0 && enters % fault_every == 0) {
+      constexpr int kFaults[] = {-EINTR, -EAGAIN, -EBUSY};
+      return kFaults[enters / fault_every % 3];
+    }
+    // A part only, and then no wait, as when a request could not be allocated.
+    if (partial_submit && submit > 1) return real_.Enter(fd, submit / 2, 0, flags, nullptr, 0);
+    return real_.Enter(fd, submit, wait_for, flags, argument, size);
+  }
+  int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
+    if (opcode == IORING_REGISTER_PROBE && hidden_opcode >= 0) {
+      int result = real_.Register(fd, opcode, argument, count);
+      static_cast<io_uring_probe*>(argument)->ops[hidden_opcode].flags = 0;
+      return result;
+    }
+    if (opcode == IORING_REGISTER_RING_FDS && refuse_registered_ring) return -EINVAL;
+    return real_.Register(fd, opcode, argument, count);
+  }
+  void* Map(int fd, size_t size, off_t offset) override { return real_.Map(fd, size, offset); }
+  void Unmap(void* address, size_t size) override { real_.Unmap(address, size); }
+  void Close(int fd) override { real_.Close(fd); }
+
+  unsigned largest_ring = ~0u;
+  unsigned refused_flags = 0;
+  int fault_every = 0;
+  bool partial_submit = false;
+  int hidden_opcode = -1;
+  bool refuse_registered_ring = false;
+  int enters = 0;
+
+ private:
+  RingKernel& real_ = RingKernel::Real();
+};
+
+std::unique_ptr<Scheduler> MakeScheduler(RingOptions options = {}, RingKernel& kernel = RingKernel::Real()) {
+  absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create(options, kernel);
+  EXPECT_THAT(proactor, IsOk());
+  return std::make_unique<Scheduler>(*std::move(proactor));
+}
+
+// Many readers of pipes, each of which gets one byte if `feed` is set, or else a common deadline.
+class Readers {
+ public:
+  explicit Readers(int count) {
+    for (int i = 0; i < count; ++i) {
+      int ends[2];
+      EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+      read_ends_.push_back(ends[0]);
+      write_ends_.push_back(ends[1]);
+    }
+  }
+  ~Readers() {
+    for (int fd : write_ends_) close(fd);
+  }
+
+  Task<absl::Status> ReadAll(absl::Duration deadline) {
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      for (int fd : read_ends_) group.Spawn(ReadOne(fd));
+      // Every reader has submitted before the first byte comes.
+      co_await Try(Sleep(absl::Milliseconds(1)));
+      if (deadline == absl::InfiniteDuration()) Feed();
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTimeout(deadline, WithTaskGroup(body));
+  }
+
+  int succeeded = 0;
+  int cancelled = 0;
+
+ private:
+  Task<absl::Status> ReadOne(int fd) {
+    File file = co_await Try(File::Adopt(fd));
+    char byte;
+    absl::StatusOr<size_t> n = co_await file.Read({&byte, 1});
+    succeeded += n.ok() && *n == 1;
+    cancelled += absl::IsCancelled(n.status());
+    co_return n.status();
+  }
+  void Feed() {
+    for (int fd : write_ends_) EXPECT_EQ(write(fd, "x", 1), 1);
+  }
+
+  std::vector<int> read_ends_;
+  std::vector<int> write_ends_;
+};
+
+// Invariant 12: a full submission queue is a normal event, handled and counted.
+TEST(IoUringProactorTest, AFullSubmissionQueueIsFlushedAndLosesNothing) {
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4});
+  Readers readers(200);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+  EXPECT_EQ(readers.succeeded, 200);
+  EXPECT_GT(scheduler->counters().flushes.value(), 0);
+}
+
+TEST(IoUringProactorTest, AKernelThatTakesOnlyAPartLosesNothing) {
+  FaultyKernel kernel;
+  kernel.partial_submit = true;
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4}, kernel);
+  Readers readers(200);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+  EXPECT_EQ(readers.succeeded, 200);
+}
+
+TEST(IoUringProactorTest, OperationsStandInLineWhenTheKernelTakesNothing) {
+  FaultyKernel kernel;
+  kernel.fault_every = 2;
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4}, kernel);
+  Readers readers(200);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+  EXPECT_EQ(readers.succeeded, 200);
+  EXPECT_GT(scheduler->counters().full_queues.value(), 0);
+  EXPECT_GT(scheduler->counters().interruptions.value(), 0);
+}
+
+TEST(IoUringProactorTest, AnOverflowingCompletionQueueLosesNothing) {
+  // Room for 8 completions; 300 reads become ready at once.
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4, .completions = 8});
+  Readers readers(300);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+  EXPECT_EQ(readers.succeeded, 300);
+}
+
+// Invariant 4: no request to cancel is lost, with a queue much smaller than their number.
+TEST(IoUringProactorTest, TenTimesTheQueueOfReadsWithOneDeadlineAllEnd) {
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 16});
+  Readers readers(160);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::Milliseconds(20))), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(readers.cancelled, 160);
+  EXPECT_LE(scheduler->counters().cancels.value(), 160) << "more than one request for each operation";
+}
+
+TEST(IoUringProactorTest, CancelsStandInLineWhenTheKernelTakesNothing) {
+  FaultyKernel kernel;
+  kernel.fault_every = 2;
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4}, kernel);
+  Readers readers(200);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::Milliseconds(20))), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(readers.cancelled, 200);
+}
+
+TEST(IoUringProactorTest, SignalsDoNotReachTheUser) {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  struct sigaction before;
+  ASSERT_EQ(sigaction(SIGALRM, &action, &before), 0);
+  itimerval every = {.it_interval = {0, 300}, .it_value = {0, 300}};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &every, nullptr), 0);
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler();
+  auto body = []() -> Task<absl::Status> {
+    for (int i = 0; i < 50; ++i) co_await Try(Sleep(absl::Milliseconds(1)));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(scheduler->Run(body()), IsOk());
+  EXPECT_GT(scheduler->counters().interruptions.value(), 0);
+  every = {};
+  setitimer(ITIMER_REAL, &every, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
+}
+
+TEST(IoUringProactorTest, AnOpcodeThatTheKernelLacksIsPerformedDirectly) {
+  FaultyKernel kernel;
+  kernel.hidden_opcode = 55;  // FTRUNCATE, new in Linux 6.9.
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({}, kernel);
+  std::string path = ::testing::TempDir() + "/truncated.XXXXXX";
+  int fd = mkstemp(path.data());
+  ASSERT_GE(fd, 0);
+  auto body = [&]() -> Task<absl::Status> {
+    File file = co_await Try(File::Adopt(fd));
+    co_await Try(file.Truncate(123));
+    FileStatus status = co_await Try(file.Stat());
+    EXPECT_EQ(status.size, 123);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(scheduler->Run(body()), IsOk());
+  unlink(path.c_str());
+}
+
+// Invariant 6: one enter per turn at most, and none in a turn that has ready work and nothing to submit.
+TEST(IoUringProactorTest, ATurnEntersTheKernelOnceAtMost) {
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler();
+  Readers readers(100);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+  const Counters& counters = scheduler->counters();
+  EXPECT_EQ(counters.flushes.value(), 0);
+  EXPECT_LE(counters.enters.value(), counters.turns.value());
+}
+
+TEST(IoUringProactorTest, ATurnWithReadyWorkAndNothingToSubmitDoesNotEnterTheKernel) {
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler();
+  int64_t before = 0;
+  auto body = [&]() -> Task<absl::Status> {
+    co_await Try(Sleep(absl::Milliseconds(1)));
+    before = scheduler->counters().enters.value();
+    for (int i = 0; i < 10'000; ++i) co_await Try(Sleep(absl::ZeroDuration()));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(scheduler->Run(body()), IsOk());
+  EXPECT_EQ(scheduler->counters().enters.value(), before);
+  EXPECT_GT(scheduler->counters().turns.value(), 10'000 / 256);
+}
+
+class RingSetupTest : public ::testing::TestWithParam<unsigned> {};
+
+// The ladder: what a kernel refuses is left out, and everything still works.
+TEST_P(RingSetupTest, WorksWithoutTheFlagsThatTheKernelRefuses) {
+  FaultyKernel kernel;
+  kernel.refused_flags = GetParam();
+  kernel.refuse_registered_ring = GetParam() != 0;
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({}, kernel);
+  Readers fed(50);
+  EXPECT_THAT(scheduler->Run(fed.ReadAll(absl::InfiniteDuration())), IsOk());
+  EXPECT_EQ(fed.succeeded, 50);
+  Readers starved(50);
+  EXPECT_THAT(scheduler->Run(starved.ReadAll(absl::Milliseconds(10))), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(starved.cancelled, 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryRung, RingSetupTest,
+                         ::testing::Values(0u, IORING_SETUP_DEFER_TASKRUN,
+                                           IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
+                                           IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
+                                           IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL));
+
+TEST(IoUringProactorTest, TooLittleLockedMemoryShrinksTheRing) {
+  FaultyKernel kernel;
+  kernel.largest_ring = 64;
+  absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create({}, kernel);
+  ASSERT_THAT(proactor, IsOk());
+  EXPECT_EQ((*proactor)->ring().entries(), 64u);
+}
+
+TEST(IoUringProactorTest, NoIoUringAtAllIsAStatusThatNamesTheCall) {
+  FaultyKernel kernel;
+  kernel.largest_ring = 0;
+  EXPECT_THAT(IoUringProactor::Create({}, kernel),
+              StatusIs(absl::StatusCode::kResourceExhausted, "io_uring_setup: Cannot allocate memory"));
+}
+
+}  // namespace
+}  // namespace proactor
