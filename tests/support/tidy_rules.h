@@ -53,7 +53,7 @@ Complaints HeaderDefinesNoMacros(const SourceFile& file);
 
 // Words that say nothing, or that are for our own desks.
 Complaints WordsAreOurs(const SourceFile& file);
-// Nothing waits for time to pass, least of all a test.
+// Nothing waits for time to pass, least of all a test. (What measures may let the machine settle.)
 Complaints NothingSleeps(const SourceFile& file);
 
 // Targets stand below those that they use, so that a BUILD file reads from the bottom up.

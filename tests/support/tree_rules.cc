@@ -33,6 +33,23 @@ Complaints StemsHaveTests(const Tree& tree) {
   return complaints;
 }
 
+Complaints TestsHaveStems(const Tree& tree) {
+  constexpr std::string_view kTests = "tests/", kTest = "_test.cc";
+  std::set<std::string> folders;
+  for (const auto& [path, text] : tree) {
+    if (IsCpp(path) && !IsTest(path)) folders.insert(FolderOf(path));
+  }
+  Complaints complaints;
+  for (const auto& [path, text] : tree) {
+    if (!path.starts_with(kTests) || !path.ends_with(kTest)) continue;
+    std::string stem = path.substr(kTests.size(), path.size() - kTests.size() - kTest.size());
+    if (!folders.contains(FolderOf(stem)) || tree.contains(stem + ".h") || tree.contains(stem + ".cc")) continue;
+    complaints.push_back(
+        Complaint(path, 1, Sentence("there is no ", stem, ".h or .cc; name the test after what it tests")));
+  }
+  return complaints;
+}
+
 Complaints FilesAreInTargets(const Tree& tree) {
   Complaints complaints;
   for (const auto& [path, text] : tree) {
@@ -68,6 +85,7 @@ Complaints PackagesAreSeen(const Tree& tree, std::span<const std::string> folder
 std::span<const TreeRule> TreeRules() {
   static constexpr TreeRule kRules[] = {
       {"StemsHaveTests", StemsHaveTests},
+      {"TestsHaveStems", TestsHaveStems},
       {"FilesAreInTargets", FilesAreInTargets},
   };
   return kRules;

@@ -19,6 +19,9 @@ using Tree = std::map<std::string, std::string>;  // Path to text.
 // Every file of the library has a test at the mirrored place.
 Complaints StemsHaveTests(const Tree& tree);
 
+// A test at a mirrored place is named after the file that it tests.
+Complaints TestsHaveStems(const Tree& tree);
+
 // Every source is named in the BUILD file of its package.
 Complaints FilesAreInTargets(const Tree& tree);
 
