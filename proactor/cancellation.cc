@@ -2,7 +2,7 @@
 #include "proactor/cancellation.h"
 
 #include "proactor/log.h"
-#include "proactor/proactor.h"
+#include "proactor/task_record.h"
 
 namespace proactor {
 
@@ -15,7 +15,7 @@ CancelScope::CancelScope(const Context& outer, Shielding shielding)
 CancelScope::CancelScope(Loop& loop) : context_{&loop, this, nullptr} {}
 
 CancelScope::~CancelScope() {
-  Check(waiting_.empty() && children_.empty(),
+  Check(tasks_.empty() && children_.empty(),
         "A CancelScope was destroyed while something still ran in it: await the scoped work before the scope ends.");
   ListNode<SiblingScopes>::Unlink();
 }
@@ -25,7 +25,7 @@ void CancelScope::SetDeadline(MonotonicTime deadline) {
 }
 
 void CancelScope::SetTimeout(absl::Duration timeout) {
-  SetDeadline(context_.loop->proactor.Now() + timeout);
+  SetDeadline(context_.loop->clock.Now() + timeout);
 }
 
 // Without recursion: scopes may be nested as deep as memory allows.
@@ -40,10 +40,16 @@ void CancelScope::CancelBecause(CancelCause cause) {
   }
 }
 
+// What waits in this scope, rather than in one inside it: of the task that made the scope, and of those spawned in it.
 void CancelScope::CancelWaiting() {
   Timer::Stop();
-  // A suspension only pushes itself to the ready queue, or asks the proactor: nothing is added here meanwhile.
-  while (Suspension* suspension = waiting_.PopFront()) suspension->Cancel();
+  auto cancel = [this](const TaskRecord& task) {
+    Suspension* suspension = task.waiting();
+    if (suspension != nullptr && suspension->scope() == this) suspension->Cancel();
+  };
+  if (context_.task != nullptr) cancel(*context_.task);
+  // Cancelling only pushes to the ready queue, or asks the proactor: the list stays as it is.
+  for (TaskRecord* task = tasks_.front(); task != nullptr; task = tasks_.Next(*task)) cancel(*task);
 }
 
 CancelScope* CancelScope::NextOpenBelow(const CancelScope& root) {

@@ -19,7 +19,9 @@
 //  - Operations that the kernel cannot interrupt delay the end of the scope: reads and writes of regular files, once a
 //    kernel worker runs them.
 //
-// A scope must outlive what waits in it: it belongs into the frame of the coroutine that awaits the scoped work.
+// Waiting in a scope costs nothing: a scope knows its tasks, and a task waits for one thing at a time, which is found when the
+// scope is cancelled. So a scope must be awaited by the task that made it, and must outlive what waits in it: it belongs into
+// the frame of the coroutine that awaits the scoped work.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_CANCELLATION_H_
@@ -69,10 +71,12 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   // What code that runs in this scope gets.
   const Context& context() const { return context_; }
 
-  // Adds something that waits, to be told when the scope is cancelled. It leaves by `Unlink`.
-  void Add(Suspension& suspension) { waiting_.PushBack(suspension); }
+  // The tasks that were spawned in this scope and have not ended, and the scopes inside it.
+  const IntrusiveList<TaskRecord>& tasks() const { return tasks_; }
+  const IntrusiveList<CancelScope, SiblingScopes>& children() const { return children_; }
 
  private:
+  friend class TaskRecord;
   template <class, class>
   friend class IntrusiveList;
 
@@ -82,10 +86,10 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   // The next scope to visit in a walk through the open scopes below `root`, or null.
   CancelScope* NextOpenBelow(const CancelScope& root);
 
-  Context context_;
+  const Context context_;  // The task is the one whose coroutine made the scope.
   CancelScope* parent_ = nullptr;
   IntrusiveList<CancelScope, SiblingScopes> children_;
-  IntrusiveList<Suspension> waiting_;
+  IntrusiveList<TaskRecord> tasks_;
   CancelCause cause_ = CancelCause::kNone;
   Shielding shielding_ = kOpen;
 };

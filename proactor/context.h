@@ -12,6 +12,7 @@
 #ifndef PROACTOR_CONTEXT_H_
 #define PROACTOR_CONTEXT_H_
 
+#include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/ready_queue.h"
 #include "proactor/timer.h"
@@ -25,10 +26,10 @@ class TaskRecord;
 // The parts of a scheduler that the layers below it work with. `Scheduler` is the one class derived from it.
 struct Loop {
   Proactor& proactor;
+  Clock& clock;
   Counters& counters;
   ReadyQueue ready_queue;
   TimerWheel timers;
-  IntrusiveList<TaskRecord> tasks;  // Everything spawned and not yet finished.
 };
 
 struct Context {

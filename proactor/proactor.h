@@ -12,7 +12,7 @@
 
 #include <string_view>
 
-#include "absl/time/time.h"
+#include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/monotonic_time.h"
 #include "proactor/operation/operation_base.h"
@@ -20,7 +20,7 @@
 
 namespace proactor {
 
-class Proactor {
+class Proactor : public Clock {
  public:
   virtual ~Proactor() = default;
 
@@ -37,11 +37,6 @@ class Proactor {
 
   // Makes the current or the next `Wait` return. From any thread, also while the scheduler runs.
   virtual void Wake() = 0;
-
-  // The clock that deadlines are on. A fresh reading.
-  virtual MonotonicTime Now() const = 0;
-  // The time of day that belongs to it.
-  virtual absl::Time WallTime() const = 0;
 
   // "io_uring", "simulated".
   virtual std::string_view name() const = 0;

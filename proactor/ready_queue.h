@@ -22,24 +22,28 @@
 #include <string>
 #include <utility>
 
-#include "proactor/intrusive_list.h"
-
 namespace proactor {
 
-class ReadyQueue;
+class CancelScope;
 
 // One waiting coroutine, or a task about to start or just finished: whatever the ready queue can run.
 //
-// It is in at most one queue at a time (`next_`: the ready queue, a backend's queue of pending submissions) and in its
-// cancel scope's list from the moment it waits until it is done.
-class Suspension : public ListNode<Suspension> {
+// It is in at most one queue at a time: the ready queue, or a backend's queue of pending submissions.
+class Suspension {
  public:
+  Suspension() = default;
+  Suspension(const Suspension&) = delete;
+  Suspension& operator=(const Suspension&) = delete;
+
   // Returns the coroutine to resume, or null when there is nothing to resume. Called once per push.
   virtual std::coroutine_handle<> Resume() = 0;
 
-  // The scope was cancelled: end soon, by `Push`ing yourself, or by asking whoever you wait for. Called at most once,
-  // with the suspension already out of the scope's list.
+  // The scope that a coroutine waits in was cancelled. If the wait is not over yet: end it soon, by `Push`ing yourself, or by
+  // asking whoever you wait for.
   virtual void Cancel() = 0;
+
+  // The scope that it waits in; null if nothing can cancel it.
+  virtual const CancelScope* scope() const = 0;
 
   // What is waited for, in words, such as "recv on descriptor 7". For dumps and fatal checks.
   virtual std::string Describe() const = 0;

@@ -25,14 +25,14 @@ class Scheduler::SpawnRecord final : public TaskRecord {
 };
 
 Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
-    : Loop{*proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}},
+    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now())},
       proactor_(std::move(proactor)),
       root_scope_(*this) {}
 
 void Scheduler::Shutdown() {
   closing_ = true;
   root_scope_.Cancel();
-  while (!tasks.empty()) Turn();
+  while (!idle()) Turn();
 }
 
 Scheduler::~Scheduler() {

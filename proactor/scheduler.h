@@ -69,10 +69,10 @@ class Scheduler : private Loop {
   Proactor& proactor() { return *proactor_; }
 
   // All tasks, and for each the coroutines from the outermost to the one that waits, and for what.
-  std::string Dump() { return DumpTasks(*this); }
+  std::string Dump() const { return DumpTasks(root_scope_); }
 
   // Whether a task is left.
-  bool idle() const { return tasks.empty(); }
+  bool idle() const { return root_scope_.tasks().empty(); }
 
  private:
   // A function on its way from another thread.
@@ -90,7 +90,7 @@ class Scheduler : private Loop {
   void CheckThread();
   void ReceivePosts();
   // Whether what `Run` or the destructor waits for has happened, so that this turn must not wait for more.
-  bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && tasks.empty(); }
+  bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && idle(); }
 
   std::unique_ptr<Proactor> proactor_;
   CancelScope root_scope_;

@@ -4,7 +4,6 @@
 #include "absl/strings/str_cat.h"
 #include "proactor/cancellation.h"
 #include "proactor/log.h"
-#include "proactor/proactor.h"
 
 namespace proactor::internal {
 
@@ -23,18 +22,15 @@ bool PendingSleep::Start() {
   if (cancelled_ || duration_ <= absl::ZeroDuration()) {
     ready_queue.Push(*this);
   } else {
-    context_.scope->Add(*this);
-    context_.loop->timers.Start(*this, context_.loop->proactor.Now() + duration_);
+    context_.loop->timers.Start(*this, context_.loop->clock.Now() + duration_);
   }
   return true;
 }
 
-void PendingSleep::Fire() {
-  Suspension::Unlink();
-  context_.loop->ready_queue.Push(*this);
-}
+void PendingSleep::Fire() { context_.loop->ready_queue.Push(*this); }
 
 void PendingSleep::Cancel() {
+  if (!Timer::active()) return;  // It has fired.
   cancelled_ = true;
   Timer::Stop();
   context_.loop->ready_queue.Push(*this);

@@ -35,6 +35,7 @@ class PendingSleep : public Suspension, private Timer {
   absl::Status TakeResult() const;
 
   void Cancel() final;
+  const CancelScope* scope() const final { return context_.scope; }
   std::string Describe() const final;
 
  protected:
@@ -45,7 +46,7 @@ class PendingSleep : public Suspension, private Timer {
 
   const Context& context_;
   absl::Duration duration_;
-  bool waiting_ = false;
+  bool waiting_ = false;  // From `Start` until it has been resumed.
   bool cancelled_ = false;
 };
 

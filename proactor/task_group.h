@@ -104,6 +104,7 @@ class TaskGroup::PendingJoin : public Suspension {
   bool Failed() const { return false; }
   void TakeResult() {}
   void Cancel() final {}
+  const CancelScope* scope() const final { return nullptr; }
   std::string Describe() const final { return std::to_string(group_.running_) + " children of its group"; }
 
  protected:

@@ -2,13 +2,14 @@
 #include "proactor/task_record.h"
 
 #include "absl/strings/str_cat.h"
+#include "proactor/cancellation.h"
 
 namespace proactor {
 
 void TaskRecord::Start(PromiseBase& root) {
   root_ = &root;
   root.SetContext(context_);
-  context_.loop->tasks.PushBack(*this);
+  context_.scope->tasks_.PushBack(*this);
   context_.loop->counters.tasks_started.Add();
   context_.loop->ready_queue.Push(*this);
 }
@@ -26,29 +27,38 @@ std::coroutine_handle<> TaskRecord::Resume() {
   return nullptr;
 }
 
+Suspension* TaskRecord::waiting() const {
+  if (root_ == nullptr) return nullptr;
+  const PromiseBase* innermost = root_;
+  while (internal::ChildLink* link = innermost->child_link()) {
+    // A child that has ended leaves its link until the parent is resumed.
+    if (link->child == nullptr) return nullptr;
+    innermost = link->child;
+  }
+  return innermost->awaiting();
+}
+
 std::string TaskRecord::Dump() const {
-  std::string text = absl::StrCat("task ", name_.empty() ? "(unnamed)" : std::string(name_), "\n");
-  std::string indent = "  ";
+  std::string text = absl::StrCat("task ", name_.empty() ? "(unnamed)" : std::string(name_));
+  std::string indent = "\n  ";
   for (const PromiseBase* promise = root_; promise != nullptr;) {
     absl::StrAppend(&text, indent, DescribeCoroutine(*promise));
+    indent += "  ";
     internal::ChildLink* link = promise->child_link();
     promise = link != nullptr ? link->child : nullptr;
-    if (promise == nullptr) break;
-    absl::StrAppend(&text, "\n");
-    indent += "  ";
   }
-  // The innermost coroutine is the one that waits for something other than a coroutine.
-  const PromiseBase* innermost = root_;
-  while (internal::ChildLink* link = innermost->child_link()) innermost = link->child;
-  Suspension* suspension = innermost->awaiting();
+  Suspension* suspension = waiting();
   absl::StrAppend(&text, " waits for ", suspension != nullptr ? suspension->Describe() : "its turn to run", "\n");
   return text;
 }
 
-std::string DumpTasks(Loop& loop) {
+std::string DumpTasks(const CancelScope& scope) {
   std::string text;
-  for (TaskRecord* task = loop.tasks.front(); task != nullptr; task = loop.tasks.Next(*task)) {
+  for (TaskRecord* task = scope.tasks().front(); task != nullptr; task = scope.tasks().Next(*task)) {
     absl::StrAppend(&text, task->Dump());
+  }
+  for (CancelScope* inner = scope.children().front(); inner != nullptr; inner = scope.children().Next(*inner)) {
+    absl::StrAppend(&text, DumpTasks(*inner));
   }
   return text;
 }

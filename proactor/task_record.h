@@ -39,11 +39,15 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   std::string_view name() const { return name_; }
   PromiseBase& root() const { return *root_; }
 
+  // What the task waits for: that of its innermost coroutine. Null while it runs, or is ready to run for the first time.
+  Suspension* waiting() const;
+
   // The chain of coroutines from the outermost to the one that waits, and what that waits for. One line each.
   std::string Dump() const;
 
   std::coroutine_handle<> Resume() final;
   void Cancel() final {}
+  const CancelScope* scope() const final { return nullptr; }
   std::string Describe() const final { return "its turn"; }
 
  protected:
@@ -62,8 +66,8 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   bool finished_ = false;
 };
 
-// All tasks of a loop, each by its `Dump`.
-std::string DumpTasks(Loop& loop);
+// All tasks in a scope and in the scopes inside it, each by its `Dump`.
+std::string DumpTasks(const CancelScope& scope);
 
 }  // namespace proactor
 

@@ -26,7 +26,6 @@
 #include "absl/time/time.h"
 #include "proactor/cancellation.h"
 #include "proactor/errors.h"
-#include "proactor/proactor.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
 #include "proactor/task.h"
@@ -98,7 +97,7 @@ template <class A>
 Task<WithStatus<internal::AwaitResult<A>>> WithDeadline(absl::Time deadline, A awaitable) {
   const Context& context = co_await CurrentContext();
   CancelScope scope(context);
-  scope.SetTimeout(deadline - context.loop->proactor.WallTime());
+  scope.SetTimeout(deadline - context.loop->clock.WallTime());
   co_return co_await internal::AwaitInScope(scope, std::move(awaitable));
 }
 

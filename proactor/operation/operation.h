@@ -103,10 +103,12 @@ class PendingOperation : public OperationBase {
     if constexpr (requires { op_.Advance(result); }) {
       if (!op_.Advance(result)) return false;
     }
-    return result != -EINTR;
+    if (result == -EINTR) return false;
+    GiveUp();
+    return true;
   }
 
-  void ReleaseSlot() final {
+  void GiveUp() final {
     if (OperationBase** slot = Slot()) *slot = nullptr;
   }
 

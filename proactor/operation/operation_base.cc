@@ -19,13 +19,10 @@ OperationBase::~OperationBase() {
   });
 }
 
-bool OperationBase::Submit() {
-  if (context_.scope->cancelled()) return CompleteNow(-ECANCELED);
-  state_ = kWaiting;
-  context_.scope->Add(*this);
+void OperationBase::Submit() {
+  state_ = kWaiting | kInFlight;
   context_.loop->counters.operations.Add();
   context_.loop->proactor.Submit(*this);
-  return true;
 }
 
 bool OperationBase::CompleteNow(int result) {
@@ -39,23 +36,23 @@ bool OperationBase::CompleteNow(int result) {
 
 bool OperationBase::Complete(int result) {
   Counters& counters = context_.loop->counters;
-  bool over = Advance(result);
-  if (!over) {
+  if (!Advance(result)) {
     if (!cancel_requested()) {
       counters.resubmissions.Add();
       return false;
     }
     result = -ECANCELED;
+    GiveUp();
   }
   result_ = result;
-  ReleaseSlot();
-  Unlink();
+  state_ &= ~kInFlight;
   counters.completions.Add();
   context_.loop->ready_queue.Push(*this);
   return true;
 }
 
 void OperationBase::Cancel() {
+  if ((state_ & (kInFlight | kCancelRequested)) != kInFlight) return;
   state_ |= kCancelRequested;
   context_.loop->proactor.Cancel(*this);
 }

@@ -8,11 +8,11 @@
 //   if (!operation.Complete(result)) Resubmit(...);   // by the proactor, for each result
 //
 // The protocol between cancellation and completion (DESIGN: invariants 2, 3 and 4):
-//  1. From `Start` to `Complete` the operation is in its scope's list. A cancelled scope takes it out and calls
-//     `Cancel`, once.
-//  2. `Cancel` marks it and asks the proactor, which must not lose the request, but need not succeed.
+//  1. A cancelled scope finds the operation that its task waits for, and calls `Cancel`.
+//  2. From `Submit` to `Complete` the operation is in flight. `Cancel` marks one in flight and asks the proactor, once,
+//     which must not lose the request, but need not succeed.
 //  3. Only a result ends the operation. If it is a success, that is what the coroutine gets, cancelled or not.
-//  4. `Complete` takes it out of the scope before it is ready, so nothing can cancel a finished operation.
+//  4. From `Complete` on it is ready, and `Cancel` does nothing: nothing can cancel a finished operation.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_OPERATION_OPERATION_BASE_H_
@@ -59,16 +59,20 @@ class OperationBase : public Suspension {
   uint16_t generation = 0;
 
   void Cancel() final;
+  const CancelScope* scope() const final { return context_.scope; }
 
  protected:
   OperationBase(PromiseBase& promise, const Context& context) : promise_(promise), context_(context) {}
   ~OperationBase();
 
-  // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again.
+  // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again, unless cancelled. True: the
+  // operation is over, and has given back the descriptor's slot.
   virtual bool Advance(int& result) = 0;
+  // Gives the slot back without a result.
+  virtual void GiveUp() = 0;
 
-  // Starts to wait; false when the scope is cancelled already and the result stands.
-  bool Submit();
+  // Hands the operation to the proactor.
+  void Submit();
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);
 
@@ -77,15 +81,15 @@ class OperationBase : public Suspension {
 
   // Takes the descriptor's slot for what this operation does, or ends the process if it is taken.
   void Claim(OperationBase*& slot);
-  virtual void ReleaseSlot() = 0;
 
   PromiseBase& promise_;
   const Context& context_;
   int result_ = 0;
 
  private:
-  static constexpr uint8_t kWaiting = 1;          // Submitted, or ready and not yet resumed.
-  static constexpr uint8_t kCancelRequested = 2;  // The scope was cancelled while waiting.
+  static constexpr uint8_t kWaiting = 1;          // In flight, or ready and not yet resumed.
+  static constexpr uint8_t kInFlight = 2;         // The proactor has it.
+  static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
   uint8_t state_ = 0;
 };
 

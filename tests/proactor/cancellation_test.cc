@@ -17,8 +17,6 @@
 namespace proactor {
 namespace {
 
-Task<absl::Status> PatientSleep(absl::Duration duration) { co_return co_await Sleep(duration); }
-
 TEST(CancelScopeTest, CancelEndsWhatWaitsInIt) {
   SimulatedWorld world;
   auto body = []() -> Task<absl::Status> {
@@ -35,28 +33,48 @@ TEST(CancelScopeTest, CancelEndsWhatWaitsInIt) {
 TEST(CancelScopeTest, CancelFromASiblingEndsASleepInProgress) {
   SimulatedWorld world;
   absl::Status slept;
-  auto body = [&]() -> Task<absl::Status> {
-    CancelScope scope(co_await CurrentContext());
-    auto group_body = [&](TaskGroup& group) -> Task<absl::Status> {
-      auto sleeper = [&]() -> Task<absl::Status> {
-        slept = co_await internal::InScope(scope, Sleep(absl::Hours(1)));
-        co_return absl::OkStatus();
+  CancelScope* scope = nullptr;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto sleeper = [&]() -> Task<absl::Status> {
+      auto scoped = [&](CancelScope& own) -> Task<absl::Status> {
+        scope = &own;
+        co_return co_await Sleep(absl::Hours(1));
       };
-      auto killer = [&]() -> Task<absl::Status> {
-        co_await Try(Sleep(absl::Seconds(3)));
-        scope.Cancel();
-        co_return absl::OkStatus();
-      };
-      group.Spawn(sleeper());
-      group.Spawn(killer());
-      while (group.running() > 0) co_await Try(Sleep(absl::Seconds(1)));
+      slept = co_await WithCancelScope(scoped);
       co_return absl::OkStatus();
     };
-    co_return co_await WithTaskGroup(group_body);
+    auto killer = [&]() -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Seconds(3)));
+      scope->Cancel();
+      co_return absl::OkStatus();
+    };
+    group.Spawn(sleeper());
+    group.Spawn(killer());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(slept, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(3));
+}
+
+// A task waits in the innermost of the scopes that it has entered; cancelling one around it must find it there, and
+// cancelling one that it has left must not.
+TEST(CancelScopeTest, OnlyAWaitInsideTheScopeIsCancelled) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    const Context& context = co_await CurrentContext();
+    CancelScope outer(context);
+    CancelScope shielded(outer.context(), CancelScope::kShielded);
+    CancelScope elsewhere(context);
+    outer.SetTimeout(absl::Seconds(1));
+    elsewhere.SetTimeout(absl::Seconds(1));
+    absl::Status in_shield = co_await internal::InScope(shielded, Sleep(absl::Seconds(5)));
+    EXPECT_THAT(in_shield, IsOk());
+    EXPECT_TRUE(outer.cancelled() && elsewhere.cancelled());
+    co_return co_await Sleep(absl::Seconds(5));
   };
   EXPECT_THAT(world.Run(body()), IsOk());
-  EXPECT_THAT(slept, StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_LT(world.Elapsed(), absl::Seconds(10));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(10));
 }
 
 TEST(CancelScopeTest, IsLevelTriggeredSoThatSwallowingItIsHarmless) {
@@ -236,16 +254,9 @@ TEST(CancelScopeTest, TenThousandSleepersAreCancelledInOneTurn) {
 TEST(CancelScopeDeathTest, DestroyedWhileSomethingRunsInItEndsTheProcess) {
   auto body = []() -> Task<absl::Status> {
     auto scope = std::make_unique<CancelScope>(co_await CurrentContext());
-    auto group_body = [&](TaskGroup& group) -> Task<absl::Status> {
-      auto sleeper = [&]() -> Task<absl::Status> {
-        co_return co_await internal::InScope(*scope, PatientSleep(absl::Hours(1)));
-      };
-      group.Spawn(sleeper());
-      co_await Try(Sleep(absl::Seconds(1)));
-      scope.reset();
-      co_return absl::OkStatus();
-    };
-    co_return co_await WithTaskGroup(group_body);
+    CancelScope inner(scope->context());
+    scope.reset();
+    co_return absl::OkStatus();
   };
   EXPECT_DEATH(
       {
