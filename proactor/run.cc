@@ -1,12 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/run.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "absl/strings/str_cat.h"
 #include "proactor/backend/io_uring_proactor.h"
 
 namespace proactor {
+namespace {
+
+// Holds the standard descriptors that the process was started without, so that what is opened meanwhile gets other
+// numbers: whoever reads standard input then would read the ring, and wait for ever.
+class StandardDescriptors {
+ public:
+  StandardDescriptors() {
+    for (int number = 0; number <= 2; ++number) {
+      bool closed = fcntl(number, F_GETFD) < 0;
+      if (closed) held_[number] = open("/dev/null", O_PATH | O_CLOEXEC);  // The lowest number that is free.
+    }
+  }
+  ~StandardDescriptors() {
+    for (int held : held_) {
+      if (held >= 0) close(held);
+    }
+  }
+
+ private:
+  int held_[3] = {-1, -1, -1};
+};
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor() {
+  StandardDescriptors held;
   absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create();
   if (!proactor.ok()) return absl::UnavailableError(absl::StrCat("no io_uring: ", proactor.status().message()));
   return *std::move(proactor);
