@@ -9,12 +9,14 @@
 #include <getopt.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,7 +29,9 @@
 namespace {
 
 using proactor::File;
+using proactor::FileStatus;
 using proactor::Task;
+using proactor::Try;
 
 constexpr size_t kBufferSize = size_t{256} << 10;
 constexpr char kUsage[] =
@@ -51,23 +55,32 @@ Task<absl::StatusOr<File>> OpenOperand(std::string name) {
   return File::Open(std::move(name));
 }
 
-// Copies one operand. A failure to read is reported and counted; one to write ends the whole.
+// A file that is appended to itself has no end.
+Task<absl::Status> CheckDiffers(File& input, File& output) {
+  FileStatus from = co_await Try(input.Stat());
+  FileStatus to = co_await Try(output.Stat());
+  bool same = from.device == to.device && from.inode == to.inode;
+  if (same && from.is_regular() && from.size > 0) co_return absl::FailedPreconditionError("input file is output file");
+  co_return absl::OkStatus();
+}
+
+// Reports and counts what concerns one operand only: the others are still written.
+absl::Status Skip(std::string_view name, const absl::Status& failure, bool& failed) {
+  Report(name, failure);
+  failed = true;
+  return absl::OkStatus();
+}
+
+// Copies one operand. Fails if the output does.
 Task<absl::Status> Copy(std::string name, File& output, std::span<char> buffer, bool& failed) {
   absl::StatusOr<File> input = co_await OpenOperand(name);
-  if (!input.ok()) {
-    Report(name, input.status());
-    failed = true;
-    co_return absl::OkStatus();
-  }
+  if (!input.ok()) co_return Skip(name, input.status(), failed);
+  if (absl::Status status = co_await CheckDiffers(*input, output); !status.ok()) co_return Skip(name, status, failed);
   while (true) {
     absl::StatusOr<size_t> n = co_await input->Read(buffer);
-    if (!n.ok()) {
-      Report(name, n.status());
-      failed = true;
-      co_return absl::OkStatus();
-    }
+    if (!n.ok()) co_return Skip(name, n.status(), failed);
     if (*n == 0) co_return absl::OkStatus();
-    co_await proactor::Try(output.WriteAll({buffer.data(), *n}));
+    co_await Try(output.WriteAll({buffer.data(), *n}));
   }
 }
 
@@ -89,6 +102,13 @@ Task<absl::StatusOr<int>> Concatenate(std::vector<std::string> names) {
   co_return failed ? 1 : 0;
 }
 
+int Print(std::string_view text) {
+  std::cout << text << std::flush;
+  if (std::cout) return 0;
+  std::cerr << "uring-cat: write error: " << std::strerror(errno) << "\n";
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -100,11 +120,9 @@ int main(int argc, char** argv) {
   for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
     switch (choice) {
       case kHelp:
-        std::cout << kUsage;
-        return 0;
+        return Print(kUsage);
       case kVersion:
-        std::cout << "uring-cat (proactor) 0.1.0\n";
-        return 0;
+        return Print("uring-cat (proactor) 0.1.0\n");
       default:
         std::cerr << "Try 'uring-cat --help' for more information.\n";
         return 2;

@@ -5,15 +5,19 @@
 //   uring-echo --listen=127.0.0.1:7000
 //
 // Prints the address that it listens on, on a line of its own. SIGINT and SIGTERM end it.
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <iostream>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "proactor/errors.h"
@@ -67,12 +71,20 @@ Task<absl::Status> Serve(SocketAddress address, const sigset_t& signals) {
   TcpListener listener = co_await Try(TcpListener::Listen(address));
   SocketAddress bound = co_await Try(listener.LocalAddress());
   std::cout << bound.ToString() << std::endl;
+  if (!std::cout) co_return ErrnoToStatus(errno, "standard output");
   co_return co_await WithTaskGroup([&](TaskGroup& server) -> Task<absl::Status> {
     server.Spawn(Accept(listener), {.name = "accept"});
     co_await Try(WaitForSignal(signals));
     server.Cancel();
     co_return absl::OkStatus();
   });
+}
+
+int Print(std::string_view text) {
+  std::cout << text << std::flush;
+  if (std::cout) return 0;
+  std::cerr << "uring-echo: standard output: " << std::strerror(errno) << "\n";
+  return 1;
 }
 
 }  // namespace
@@ -96,11 +108,9 @@ int main(int argc, char** argv) {
           return 2;
         }
       case kHelp:
-        std::cout << kUsage;
-        return 0;
+        return Print(kUsage);
       case kVersion:
-        std::cout << "uring-echo (proactor) 0.1.0\n";
-        return 0;
+        return Print("uring-echo (proactor) 0.1.0\n");
       default:
         std::cerr << "Try 'uring-echo --help' for more information.\n";
         return 2;
@@ -111,6 +121,12 @@ int main(int argc, char** argv) {
               << "Try 'uring-echo --help' for more information.\n";
     return 2;
   }
+
+  // Standard descriptors that are closed, or the listener would get the number of one, and be sent its own address.
+  int taken;
+  while ((taken = open("/dev/null", O_RDWR)) >= 0 && taken <= STDERR_FILENO) {
+  }
+  close(taken);
 
   sigset_t signals;
   sigemptyset(&signals);

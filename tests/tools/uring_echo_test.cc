@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// uring-echo as its users run it: a process, with clients on the loopback interface.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/child_process.h"
+#include "tests/support/system_call_filter.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kEcho[] = "tools/uring-echo";
+
+auto Ends(int exit_status, const std::string& output, const std::string& error) {
+  return AllOf(Field("output", &Ending::output, output), Field("error", &Ending::error, error),
+               Field("exit_status", &Ending::exit_status, exit_status));
+}
+
+// A stream that differs from client to client, and repeats only after a prime number of bytes.
+std::string Stream(int client, size_t size) {
+  std::string bytes(size, '\0');
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i + static_cast<size_t>(client) * 31) % 251);
+  return bytes;
+}
+
+// A connected socket, or one without a number where nobody listens.
+OwnedDescriptor Connect(const std::string& address) {
+  size_t colon = address.rfind(':');
+  sockaddr_in server = {};
+  server.sin_family = AF_INET;
+  server.sin_port = htons(static_cast<uint16_t>(std::atoi(address.c_str() + colon + 1)));
+  EXPECT_EQ(inet_pton(AF_INET, address.substr(0, colon).c_str(), &server.sin_addr), 1) << address;
+  OwnedDescriptor connection = Own(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (connect(connection->number, reinterpret_cast<sockaddr*>(&server), sizeof(server)) < 0) return {};
+  return connection;
+}
+
+// A client that sends its stream and checks what comes back, as far as the socket allows at any time.
+class Client {
+ public:
+  Client(OwnedDescriptor connection, std::string stream) : socket_(std::move(connection)), stream_(std::move(stream)) {
+    fcntl(number(), F_SETFL, O_NONBLOCK);
+  }
+  Client(const std::string& address, std::string stream) : Client(Connect(address), std::move(stream)) {}
+
+  int number() const { return socket_->number; }
+  bool finished() const { return received_ == stream_.size(); }
+  short events() const { return static_cast<short>((received_ < sent_ ? POLLIN : 0) | (CanSend() ? POLLOUT : 0)); }
+
+  // One step in each direction. False, and a failed test, when the connection is over or a byte is not the one sent.
+  bool Step() {
+    if (CanSend()) {
+      ssize_t n = send(number(), stream_.data() + sent_, stream_.size() - sent_, MSG_NOSIGNAL);
+      if (n < 0 && errno != EAGAIN) {
+        ADD_FAILURE() << "send: " << std::strerror(errno);
+        return false;
+      }
+      sent_ += static_cast<size_t>(std::max<ssize_t>(n, 0));
+    }
+    char piece[65536];
+    ssize_t n = recv(number(), piece, sizeof(piece), 0);
+    if (n < 0 && errno == EAGAIN) return true;
+    if (n <= 0) {
+      ADD_FAILURE() << "recv: " << (n == 0 ? "end of stream" : std::strerror(errno)) << " after " << received_
+                    << " bytes";
+      return false;
+    }
+    bool same = std::string_view(stream_).substr(received_, static_cast<size_t>(n)) ==
+                std::string_view(piece, static_cast<size_t>(n));
+    EXPECT_TRUE(same) << "what came back is not what was sent, after " << received_ << " bytes";
+    received_ += static_cast<size_t>(n);
+    return same;
+  }
+
+  // Sends until nothing more fits, and never reads.
+  void Fill() {
+    std::string bytes(1 << 16, 'x');
+    while (send(number(), bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+    }
+  }
+
+  // Closes so that the peer sees a reset.
+  void Reset() {
+    linger at_once = {1, 0};
+    setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    socket_ = OwnedDescriptor();
+  }
+
+  void FinishSending() const { EXPECT_EQ(shutdown(number(), SHUT_WR), 0); }
+
+  // What comes is nothing more.
+  bool AwaitEnd() const {
+    char byte;
+    return Await(number(), POLLIN) && recv(number(), &byte, 1, 0) == 0;
+  }
+
+ private:
+  bool CanSend() const { return sent_ < stream_.size(); }
+
+  OwnedDescriptor socket_;
+  std::string stream_;
+  size_t sent_ = 0;
+  size_t received_ = 0;
+};
+
+using Clients = std::vector<std::unique_ptr<Client>>;
+
+// Lets all of them send and receive until each has its whole stream back.
+void Exchange(const Clients& clients) {
+  while (true) {
+    std::vector<pollfd> entries;
+    std::vector<Client*> busy;
+    for (const std::unique_ptr<Client>& client : clients) {
+      if (client->finished()) continue;
+      entries.push_back({client->number(), client->events(), 0});
+      busy.push_back(client.get());
+    }
+    if (busy.empty()) return;
+    if (poll(entries.data(), entries.size(), static_cast<int>(absl::ToInt64Milliseconds(kPatience))) <= 0) {
+      ADD_FAILURE() << busy.size() << " clients wait for their bytes for too long";
+      return;
+    }
+    for (size_t i = 0; i < busy.size(); ++i) {
+      if (entries[i].revents != 0 && !busy[i]->Step()) return;
+    }
+  }
+}
+
+Clients Connected(int count, const std::string& address, size_t size) {
+  Clients clients;
+  for (int i = 0; i < count; ++i) clients.push_back(std::make_unique<Client>(address, Stream(i, size)));
+  return clients;
+}
+
+class UringEchoTest : public ::testing::Test {
+ protected:
+  std::string Address() {
+    if (address_.empty()) address_ = server_.ReadLine();
+    return address_;
+  }
+
+  // Ends the server, which has nothing to complain about.
+  void ExpectGoodEnd(int signal = SIGTERM) {
+    server_.Signal(signal);
+    EXPECT_THAT(server_.Finish(), Ends(0, "", ""));
+  }
+
+  ChildProcess server_{{.program = kEcho, .arguments = {"--listen=127.0.0.1:0"}}};
+  std::string address_;
+};
+
+TEST_F(UringEchoTest, PrintsTheAddressThatItListensOn) {
+  EXPECT_THAT(Address(), StartsWith("127.0.0.1:"));
+  EXPECT_NE(Address(), "127.0.0.1:0");
+  ExpectGoodEnd();
+}
+
+TEST_F(UringEchoTest, SendsBackWhatItReceives) {
+  Exchange(Connected(1, Address(), 1));
+  Exchange(Connected(1, Address(), 100'000));
+  ExpectGoodEnd();
+}
+
+TEST_F(UringEchoTest, Serves200ClientsAtOnce) {
+  Clients clients = Connected(200, Address(), 40'000);
+  Exchange(clients);
+  ExpectGoodEnd();
+}
+
+TEST_F(UringEchoTest, SendsEverythingBackToAClientThatHasFinishedSending) {
+  Clients clients = Connected(1, Address(), 60'000);  // So few that they fit into the buffers of the sockets.
+  while (clients[0]->events() & POLLOUT) clients[0]->Step();
+  clients[0]->FinishSending();
+
+  Exchange(clients);
+  EXPECT_TRUE(clients[0]->AwaitEnd());
+  ExpectGoodEnd();
+}
+
+TEST_F(UringEchoTest, OutlivesAClientThatResets) {
+  Clients others = Connected(2, Address(), 100'000);
+  Client resets(Address(), "");
+  resets.Fill();
+  resets.Reset();
+
+  Exchange(others);
+  Exchange(Connected(1, Address(), 10));
+  server_.Signal(SIGTERM);
+  Ending ending = server_.Finish();
+  EXPECT_EQ(ending.exit_status, 0);
+  EXPECT_THAT(ending.error, HasSubstr("Connection reset by peer"));
+}
+
+TEST_F(UringEchoTest, ServesOthersWhileAClientNeverReads) {
+  Client never_reads(Address(), "");
+  never_reads.Fill();
+
+  Exchange(Connected(10, Address(), 100'000));
+  ExpectGoodEnd();
+}
+
+TEST_F(UringEchoTest, EndsOnSigint) {
+  Address();
+  ExpectGoodEnd(SIGINT);
+}
+
+TEST_F(UringEchoTest, EndsOnSigtermWithItsConnectionsOpen) {
+  Clients clients = Connected(20, Address(), 1000);
+  Exchange(clients);
+  Client never_reads(Address(), "");
+  never_reads.Fill();
+
+  ExpectGoodEnd(SIGTERM);
+  for (const std::unique_ptr<Client>& client : clients) EXPECT_TRUE(client->AwaitEnd());
+}
+
+TEST_F(UringEchoTest, ReportsAnAddressThatIsInUse) {
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--listen=" + Address()}}),
+              Ends(1, "", "uring-echo: bind to " + Address() + ": Address already in use\n"));
+  ExpectGoodEnd();
+}
+
+// An address that it had itself a moment ago, with connections that it closed, is not in use.
+TEST_F(UringEchoTest, ListensAgainRightAfterItsEnd) {
+  Clients clients = Connected(3, Address(), 10);
+  Exchange(clients);
+  ExpectGoodEnd();
+
+  ChildProcess again({.program = kEcho, .arguments = {"--listen=" + Address()}});
+  EXPECT_EQ(again.ReadLine(), Address());
+  again.Signal(SIGTERM);
+  EXPECT_THAT(again.Finish(), Ends(0, "", ""));
+}
+
+TEST(UringEchoOptionsTest, RefusesWhatIsNoAddress) {
+  for (const char* address : {"", "here", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:7x", "::1:7000"}) {
+    Ending ending = RunToEnd({.program = kEcho, .arguments = {std::string("--listen=") + address}});
+    EXPECT_EQ(ending.exit_status, 2) << address;
+    EXPECT_EQ(ending.output, "") << address;
+    EXPECT_THAT(ending.error,
+                StartsWith("uring-echo: --listen: \"" + std::string(address) + "\" is no socket address"));
+  }
+}
+
+TEST(UringEchoOptionsTest, RefusesFlagsAndOperandsThatItDoesNotHave) {
+  std::string hint = "Try 'uring-echo --help' for more information.\n";
+
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--wrong"}}),
+              Ends(2, "", "uring-echo: unrecognized option '--wrong'\n" + hint));
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--listen"}}),
+              Ends(2, "", "uring-echo: option '--listen' requires an argument\n" + hint));
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"operand"}}),
+              Ends(2, "", "uring-echo: unexpected operand 'operand'\n" + hint));
+}
+
+TEST(UringEchoOptionsTest, SaysHowItIsUsed) {
+  OwnedDescriptor full = Own(open("/dev/full", O_WRONLY | O_CLOEXEC));
+
+  Ending help = RunToEnd({.program = kEcho, .arguments = {"--help"}});
+  EXPECT_THAT(help.output, StartsWith("Usage: uring-echo [--listen=ADDRESS:PORT]\n"));
+  EXPECT_THAT(help, Ends(0, help.output, ""));
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--version"}}), Ends(0, "uring-echo (proactor) 0.1.0\n", ""));
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--help"}, .output = full->number}),
+              Ends(1, "", "uring-echo: standard output: No space left on device\n"));
+}
+
+TEST(UringEchoOptionsTest, EndsWhenItCannotSayWhereItListens) {
+  OwnedDescriptor full = Own(open("/dev/full", O_WRONLY | O_CLOEXEC));
+
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--listen=127.0.0.1:0"}, .output = full->number}),
+              Ends(1, "", "uring-echo: standard output: No space left on device\n"));
+}
+
+// Otherwise a socket would get the number of one of them, and the address, which is written to standard output, go
+// there.
+TEST(UringEchoOptionsTest, ServesWithoutStandardInputAndOutput) {
+  std::string address;
+  {
+    ChildProcess first({.program = kEcho, .arguments = {"--listen=127.0.0.1:0"}});
+    address = first.ReadLine();
+  }
+  ChildProcess server({.program = kEcho, .arguments = {"--listen=" + address}, .input = kClosed, .output = kClosed});
+
+  OwnedDescriptor connection;
+  absl::Time deadline = absl::Now() + kPatience;
+  while (!connection && absl::Now() < deadline) connection = Connect(address);
+  ASSERT_TRUE(connection);
+  Clients clients;
+  clients.push_back(std::make_unique<Client>(std::move(connection), Stream(0, 1000)));
+  Exchange(clients);
+  server.Signal(SIGTERM);
+  EXPECT_THAT(server.Finish(), Ends(0, "", ""));
+}
+
+TEST(UringEchoOptionsTest, SaysWhatIsMissingWhereIoUringIsForbidden) {
+  EXPECT_THAT(
+      RunToEnd({.program = kEcho, .arguments = {"--listen=127.0.0.1:0"}, .filter = Failing(SYS_io_uring_setup, EPERM)}),
+      Ends(1, "", "uring-echo: no io_uring: io_uring_setup: Operation not permitted\n"));
+}
+
+}  // namespace
+}  // namespace proactor
