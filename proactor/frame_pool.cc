@@ -18,7 +18,12 @@ constexpr bool kPooled = true;
 constexpr bool kPooled = true;
 #endif
 
+// A cache line, and frames begin with one: their head and what every coroutine knows of itself fill just that.
 constexpr size_t kStep = 64;
+
+void* TakeFromHeap(size_t size) { return ::operator new(size, std::align_val_t(kStep)); }
+void ReturnToHeap(void* frame) { ::operator delete(frame, std::align_val_t(kStep)); }
+
 constexpr size_t kClasses = kLargestPooledFrame / kStep + 1;
 
 struct FreedFrame {
@@ -55,9 +60,9 @@ constexpr size_t ClassOf(size_t size) { return (size + kStep - 1) / kStep; }
 
 void* AllocateFrame(size_t size) {
   size_t index = ClassOf(size);
-  if (!kPooled || index >= kClasses) return ::operator new(size);
+  if (!kPooled || index >= kClasses) return TakeFromHeap(size);
   FreedFrame* frame = pool.freed[index];
-  if (frame == nullptr) return ::operator new(index * kStep);
+  if (frame == nullptr) return TakeFromHeap(index * kStep);
   pool.freed[index] = frame->next;
   pool.bytes -= index * kStep;
   return frame;
@@ -66,7 +71,7 @@ void* AllocateFrame(size_t size) {
 void FreeFrame(void* frame, size_t size) noexcept {
   size_t index = ClassOf(size);
   if (!kPooled || index >= kClasses || pool.closed || pool.bytes + index * kStep > kFramePoolBytes) {
-    ::operator delete(frame);
+    ReturnToHeap(frame);
     return;
   }
   if (pool.bytes == 0) pool_closer.armed = true;  // Touching it is what registers its destructor.

@@ -145,6 +145,8 @@ namespace internal {
 //    void StopWaiting();       called when it has been
 //    bool Failed() const;      about the outcome
 //    Result TakeResult();      Status, StatusOr<T>, or with no failure possible anything
+//    Status TakeFailure();     the same in two parts, for `Try`: what it is if `Failed`,
+//    Value TakeValue();        and if not
 // and a protected `promise_`, the coroutine that waits.
 template <class Leaf, bool kTry>
 class LeafAwaiter final : public Leaf {
@@ -163,7 +165,7 @@ class LeafAwaiter final : public Leaf {
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P>) {
     if constexpr (kTry) {
       static_assert(P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
-      if (!Leaf::Waiting()) return Leaf::promise_.Fail(StatusOf(Leaf::TakeResult()));
+      if (!Leaf::Waiting()) return Leaf::promise_.Fail(Leaf::TakeFailure());
     }
     Leaf::promise_.SetAwaiting(*this);
     return std::noop_coroutine();
@@ -173,14 +175,16 @@ class LeafAwaiter final : public Leaf {
     Leaf::StopWaiting();
     Leaf::promise_.ClearAwaiting();
     if constexpr (kTry) {
-      if (Leaf::Failed()) return Leaf::promise_.Fail(StatusOf(Leaf::TakeResult()));
+      if (Leaf::Failed()) [[unlikely]] {
+        return Leaf::promise_.Fail(Leaf::TakeFailure());
+      }
     }
     return Leaf::promise_.handle();
   }
 
   auto await_resume() {
     if constexpr (kTry) {
-      return ValueOf(Leaf::TakeResult());
+      return Leaf::TakeValue();
     } else {
       return Leaf::TakeResult();
     }

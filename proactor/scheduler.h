@@ -18,7 +18,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -95,7 +94,7 @@ class Scheduler : private Loop {
   std::unique_ptr<Proactor> proactor_;
   CancelScope root_scope_;
   RemoteQueue remote_queue_;
-  std::thread::id thread_;
+  const char* thread_ = nullptr;  // The address of the running thread's mark; null before the first run.
   bool turning_ = false;
   bool closing_ = false;
   const bool* main_over_ = nullptr;  // Set by the task of the current `Run`.

@@ -33,6 +33,8 @@ class PendingSleep : public Suspension, private Timer {
   void StopWaiting() { waiting_ = false; }
   bool Failed() const { return cancelled_; }
   absl::Status TakeResult() const;
+  absl::Status TakeFailure() const { return TakeResult(); }
+  void TakeValue() const {}
 
   void Cancel() final;
   const CancelScope* scope() const final { return context_.scope; }

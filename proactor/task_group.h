@@ -103,6 +103,8 @@ class TaskGroup::PendingJoin : public Suspension {
   void StopWaiting() { group_.joining_ = nullptr; }
   bool Failed() const { return false; }
   void TakeResult() {}
+  absl::Status TakeFailure() { return absl::OkStatus(); }
+  void TakeValue() {}
   void Cancel() final {}
   const CancelScope* scope() const final { return nullptr; }
   std::string Describe() const final { return std::to_string(group_.running_) + " children of its group"; }

@@ -184,7 +184,9 @@ void IoUringProactor::Wait(MonotonicTime until) {
   } else if (ring_->unsubmitted() > 0 || ring_->NeedsEnter()) {
     Enter(0, MonotonicTime::Past());
   }
-  ring_->Reap([this](const io_uring_cqe& completion) { Completed(completion); });
+  // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
+  ring_->Reap([](uint64_t user_data) { __builtin_prefetch(OperationOf(user_data)); },
+              [this](const io_uring_cqe& completion) { Completed(completion); });
 }
 
 void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {

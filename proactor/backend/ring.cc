@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/errors.h"
@@ -175,13 +174,6 @@ Ring::~Ring() {
     if (mapping.address != nullptr) kernel_.Unmap(mapping.address, mapping.size);
   }
   if (fd_ >= 0) kernel_.Close(fd_);
-}
-
-io_uring_sqe* Ring::NextEntry() {
-  if (tail_ - Load(submission_.head) >= submission_.count) return nullptr;
-  io_uring_sqe* entry = &submission_.entries[tail_ & submission_.mask];
-  std::memset(entry, 0, sizeof(*entry));
-  return entry;
 }
 
 unsigned Ring::unsubmitted() const { return tail_ - Load(submission_.head); }

@@ -6,7 +6,7 @@
 //   (*ring)->Enable();                                        // on the thread that will use it
 //   if (io_uring_sqe* entry = (*ring)->NextEntry()) { ...; (*ring)->Push(); }
 //   (*ring)->Enter(1, deadline);                              // submits everything, waits for one
-//   (*ring)->Reap([](const io_uring_cqe& completion) { ... });
+//   (*ring)->Reap([](uint64_t user_data) {}, [](const io_uring_cqe& completion) { ... });
 //
 // Setup goes down a ladder of flags from the best that is known (Linux 6.1: completions are run by the one thread that
 // waits) to none, by trying, never by looking at the kernel's version. ENOMEM, which is the locked-memory limit, halves
@@ -23,6 +23,7 @@
 #include <atomic>
 #include <bitset>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -62,7 +63,12 @@ class Ring {
   bool enabled() const { return enabled_; }
 
   // The next free entry, all zero, or null when the queue is full. `Push` makes it one of those to submit.
-  io_uring_sqe* NextEntry();
+  io_uring_sqe* NextEntry() {
+    if (tail_ - Load(submission_.head) >= submission_.count) return nullptr;
+    io_uring_sqe* entry = &submission_.entries[tail_ & submission_.mask];
+    std::memset(entry, 0, sizeof(*entry));
+    return entry;
+  }
   void Push() { ++tail_; }
   unsigned unsubmitted() const;
 
@@ -77,11 +83,13 @@ class Ring {
   // the kernel took, or -errno; -ETIME, -EINTR, -EAGAIN and -EBUSY are part of normal life.
   int Enter(unsigned wait_for, MonotonicTime until);
 
-  // Calls `handle` with each completion there is, and frees their places afterwards, at once.
-  template <class Handler>
-  unsigned Reap(Handler&& handle) {
+  // Calls `foresee` with the user_data of each completion there is, then `handle` with each, and frees their places
+  // afterwards, at once.
+  template <class Foresee, class Handler>
+  unsigned Reap(Foresee&& foresee, Handler&& handle) {
     unsigned head = *completion_.head;
     unsigned tail = Load(completion_.tail);
+    for (unsigned at = head; at != tail; ++at) foresee(completion_.entries[at & completion_.mask].user_data);
     for (unsigned at = head; at != tail; ++at) handle(completion_.entries[at & completion_.mask]);
     // Release: the kernel may overwrite the entries once it sees the new head.
     if (tail != head) std::atomic_ref(*completion_.head).store(tail, std::memory_order_release);

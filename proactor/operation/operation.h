@@ -39,6 +39,7 @@
 #include "proactor/descriptor.h"
 #include "proactor/errors.h"
 #include "proactor/operation/operation_base.h"
+#include "proactor/proactor.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
 
@@ -56,11 +57,16 @@ class PendingOperation : public OperationBase {
 
   bool Start() {
     if constexpr (requires { op_.Immediate(); }) {
-      if (std::optional<int> result = op_.Immediate()) return CompleteNow(*result);
+      if (std::optional<int> result = op_.Immediate()) [[unlikely]] {
+        return CompleteNow(*result);
+      }
     }
-    if (context_.scope->cancelled()) return CompleteNow(-ECANCELED);
+    if (context_.scope->cancelled()) [[unlikely]] {
+      return CompleteNow(-ECANCELED);
+    }
     if (OperationBase** slot = Slot()) Claim(*slot);
-    Submit();
+    Begin();
+    context_.loop->proactor.Submit(*this);
     return true;
   }
 
@@ -69,10 +75,8 @@ class PendingOperation : public OperationBase {
   bool Failed() const { return result_ < 0; }
 
   Result TakeResult() {
-    if (result_ < 0) {
-      absl::Status failure = ErrnoToStatus(-result_, Op::kName);
-      if constexpr (requires { op_.ToStatus(failure); }) failure = op_.ToStatus(std::move(failure));
-      return failure;
+    if (result_ < 0) [[unlikely]] {
+      return TakeFailure();
     }
     if constexpr (std::is_void_v<Value>) {
       op_.ToValue(result_);
@@ -81,6 +85,13 @@ class PendingOperation : public OperationBase {
       return op_.ToValue(result_);
     }
   }
+  // Out of the way of the code that runs.
+  [[gnu::noinline, gnu::cold]] absl::Status TakeFailure() {
+    absl::Status failure = ErrnoToStatus(-result_, Op::kName);
+    if constexpr (requires { op_.ToStatus(failure); }) failure = op_.ToStatus(std::move(failure));
+    return failure;
+  }
+  Value TakeValue() { return op_.ToValue(result_); }
 
   void Prepare(io_uring_sqe& entry) final { op_.Prepare(entry); }
   int Perform(System& system) final { return op_.Perform(system); }

@@ -10,19 +10,17 @@
 
 namespace proactor {
 
-OperationBase::~OperationBase() {
-  // The virtual parts are gone by now; the coroutine still knows where it was.
-  Check(!Waiting(), [&] {
-    return absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
-                        " was destroyed while an operation that it awaits was in flight, and the kernel may still use "
-                        "its memory: cancel its scope and await its end instead.");
-  });
+// The virtual parts are gone by now; the coroutine still knows where it was.
+void OperationBase::DestroyedInFlight() const {
+  CheckFailed(absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
+                           " was destroyed while an operation that it awaits was in flight, and the kernel may still use ",
+                           "its memory: cancel its scope and await its end instead."));
 }
 
-void OperationBase::Submit() {
-  state_ = kWaiting | kInFlight;
-  context_.loop->counters.operations.Add();
-  context_.loop->proactor.Submit(*this);
+void OperationBase::SlotTaken(const OperationBase& other) const {
+  CheckFailed(absl::StrCat("The coroutine ", DescribeCoroutine(promise_), " started a ", Describe(), " while ",
+                           DescribeCoroutine(other.promise_), " has a ", other.Describe(),
+                           " in flight: one reader and one writer at a time."));
 }
 
 bool OperationBase::CompleteNow(int result) {
@@ -55,15 +53,6 @@ void OperationBase::Cancel() {
   if ((state_ & (kInFlight | kCancelRequested)) != kInFlight) return;
   state_ |= kCancelRequested;
   context_.loop->proactor.Cancel(*this);
-}
-
-void OperationBase::Claim(OperationBase*& slot) {
-  Check(slot == nullptr, [&] {
-    return absl::StrCat("The coroutine ", DescribeCoroutine(promise_), " started a ", Describe(), " while ",
-                        DescribeCoroutine(slot->promise_), " has a ", slot->Describe(),
-                        " in flight: one reader and one writer at a time.");
-  });
-  slot = this;
 }
 
 }  // namespace proactor

@@ -63,7 +63,11 @@ class OperationBase : public Suspension {
 
  protected:
   OperationBase(PromiseBase& promise, const Context& context) : promise_(promise), context_(context) {}
-  ~OperationBase();
+  ~OperationBase() {
+    if (Waiting()) [[unlikely]] {
+      DestroyedInFlight();
+    }
+  }
 
   // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again, unless cancelled. True: the
   // operation is over, and has given back the descriptor's slot.
@@ -71,8 +75,11 @@ class OperationBase : public Suspension {
   // Gives the slot back without a result.
   virtual void GiveUp() = 0;
 
-  // Hands the operation to the proactor.
-  void Submit();
+  // The operation is about to be handed to the proactor.
+  void Begin() {
+    state_ = kWaiting | kInFlight;
+    context_.loop->counters.operations.Add();
+  }
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);
 
@@ -80,7 +87,12 @@ class OperationBase : public Suspension {
   void StopWaiting() { state_ &= ~kWaiting; }
 
   // Takes the descriptor's slot for what this operation does, or ends the process if it is taken.
-  void Claim(OperationBase*& slot);
+  void Claim(OperationBase*& slot) {
+    if (slot != nullptr) [[unlikely]] {
+      SlotTaken(*slot);
+    }
+    slot = this;
+  }
 
   PromiseBase& promise_;
   const Context& context_;
@@ -90,6 +102,9 @@ class OperationBase : public Suspension {
   static constexpr uint8_t kWaiting = 1;          // In flight, or ready and not yet resumed.
   static constexpr uint8_t kInFlight = 2;         // The proactor has it.
   static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
+  [[noreturn]] void DestroyedInFlight() const;
+  [[noreturn]] void SlotTaken(const OperationBase& other) const;
+
   uint8_t state_ = 0;
 };
 

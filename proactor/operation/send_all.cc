@@ -21,12 +21,6 @@ int SendAllOp::Perform(System& system) const {
   return system.Send(descriptor->number, rest.data(), rest.size());
 }
 
-bool SendAllOp::Advance(int& result) {
-  if (result < 0) return true;
-  sent += static_cast<size_t>(result);
-  return sent == bytes.size();
-}
-
 absl::Status SendAllOp::ToStatus(absl::Status failure) const { return WithBytesTransferred(std::move(failure), sent); }
 
 }  // namespace proactor

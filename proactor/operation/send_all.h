@@ -28,7 +28,11 @@ struct SendAllOp {
   void Prepare(io_uring_sqe& entry) const;
   int Perform(System& system) const;
   std::optional<int> Immediate() const { return bytes.empty() ? std::optional(0) : std::nullopt; }
-  bool Advance(int& result);
+  bool Advance(int& result) {
+    if (result < 0) return true;
+    sent += static_cast<size_t>(result);
+    return sent == bytes.size();
+  }
   absl::Status ToStatus(absl::Status failure) const;
   void ToValue(int) const {}
 };
