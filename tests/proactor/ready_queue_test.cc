@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/ready_queue.h"
+
+#include <algorithm>
+#include <coroutine>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::ElementsAre;
+
+// A coroutine in the test's hands: it starts suspended, and is destroyed with this.
+class Coroutine {
+ public:
+  struct promise_type {
+    Coroutine get_return_object() { return Coroutine(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+
+  ~Coroutine() {
+    if (handle_) handle_.destroy();
+  }
+  Coroutine(Coroutine&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+
+  std::coroutine_handle<> handle() const { return handle_; }
+
+ private:
+  explicit Coroutine(std::coroutine_handle<> handle) : handle_(handle) {}
+  std::coroutine_handle<> handle_;
+};
+
+// Does something when its turn comes, and resumes nothing, or the coroutine that it has.
+class Turn final : public Suspension {
+ public:
+  explicit Turn(std::function<void()> action, std::coroutine_handle<> coroutine = nullptr)
+      : action_(std::move(action)), coroutine_(coroutine) {}
+  explicit Turn(const Coroutine& coroutine) : Turn([] {}, coroutine.handle()) {}
+
+  std::coroutine_handle<> Resume() override {
+    action_();
+    return coroutine_;
+  }
+  void Cancel() override {}
+  const CancelScope* scope() const override { return nullptr; }
+  std::string Describe() const override { return "a test"; }
+
+ private:
+  std::function<void()> action_;
+  std::coroutine_handle<> coroutine_;
+};
+
+TEST(ReadyQueueTest, RunsInTheOrderOfPushing) {
+  ReadyQueue queue;
+  std::vector<int> log;
+  Turn one([&] { log.push_back(1); }), two([&] { log.push_back(2); }), three([&] { log.push_back(3); });
+  queue.Push(two);
+  queue.Push(three);
+  queue.Push(one);
+  EXPECT_FALSE(queue.empty());
+  EXPECT_EQ(queue.RunSome(10), 3);
+  EXPECT_THAT(log, ElementsAre(2, 3, 1));
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.RunSome(10), 0);
+}
+
+TEST(ReadyQueueTest, RunsNoMoreThanTheLimit) {
+  ReadyQueue queue;
+  std::vector<int> log;
+  Turn one([&] { log.push_back(1); }), two([&] { log.push_back(2); }), three([&] { log.push_back(3); });
+  for (Turn* turn : {&one, &two, &three}) queue.Push(*turn);
+  EXPECT_EQ(queue.RunSome(2), 2);
+  EXPECT_THAT(log, ElementsAre(1, 2));
+  EXPECT_EQ(queue.front(), &three);
+  EXPECT_EQ(queue.RunSome(0), 0);
+  EXPECT_EQ(queue.RunSome(2), 1);
+  EXPECT_THAT(log, ElementsAre(1, 2, 3));
+}
+
+TEST(ReadyQueueTest, RunsWhatBecomesReadyMeanwhileBehindTheRest) {
+  ReadyQueue queue;
+  std::vector<int> log;
+  Turn late([&] { log.push_back(3); });
+  Turn one([&] {
+    log.push_back(1);
+    queue.Push(late);
+  });
+  Turn two([&] { log.push_back(2); });
+  queue.Push(one);
+  queue.Push(two);
+  EXPECT_EQ(queue.RunSome(10), 3);
+  EXPECT_THAT(log, ElementsAre(1, 2, 3));
+}
+
+TEST(ReadyQueueTest, WhatIsReadyAgainAndAgainCountsTowardsTheLimit) {
+  ReadyQueue queue;
+  int runs = 0;
+  Turn restless([&] {
+    ++runs;
+    queue.Push(restless);
+  });
+  queue.Push(restless);
+  EXPECT_EQ(queue.RunSome(100), 100);
+  EXPECT_EQ(runs, 100);
+  EXPECT_FALSE(queue.empty());
+  queue.Pop();
+}
+
+TEST(ReadyQueueTest, PoppedAndPushedAgainItKeepsItsOrder) {
+  ReadyQueue queue;
+  Turn one([] {}), two([] {});
+  queue.Push(one);
+  EXPECT_EQ(queue.Pop(), &one);
+  EXPECT_EQ(queue.Pop(), nullptr);
+  queue.Push(two);
+  queue.Push(one);
+  EXPECT_EQ(queue.Pop(), &two);
+  EXPECT_EQ(queue.Pop(), &one);
+  EXPECT_TRUE(queue.empty());
+}
+
+Coroutine Write(std::vector<int>& log, int number) {
+  log.push_back(number);
+  co_return;
+}
+
+TEST(ReadyQueueTest, ResumesTheCoroutineThatWaited) {
+  ReadyQueue queue;
+  std::vector<int> log;
+  Coroutine one = Write(log, 1), two = Write(log, 2);
+  Turn first(one), second(two);
+  queue.Push(first);
+  queue.Push(second);
+  EXPECT_THAT(log, ElementsAre()) << "Pushing resumed it.";
+  EXPECT_EQ(queue.RunSome(10), 2);
+  EXPECT_THAT(log, ElementsAre(1, 2));
+  EXPECT_TRUE(one.handle().done());
+}
+
+// Suspends, and is ready again.
+struct Yield {
+  ReadyQueue& queue;
+  Turn& turn;
+  bool await_ready() { return false; }
+  void await_suspend(std::coroutine_handle<>) { queue.Push(turn); }
+  void await_resume() {}
+};
+
+Coroutine WakeEachOther(ReadyQueue& queue, Turn*& other, int& depth, int& deepest, int& runs) {
+  while (true) {
+    deepest = std::max(deepest, ++depth);
+    ++runs;
+    Yield yield{queue, *other};
+    --depth;
+    co_await yield;
+  }
+}
+
+TEST(ReadyQueueTest, ResumptionNeverNests) {
+  ReadyQueue queue;
+  int depth = 0, deepest = 0, runs = 0;
+  Turn* left_turn = nullptr;
+  Turn* right_turn = nullptr;
+  Coroutine left = WakeEachOther(queue, right_turn, depth, deepest, runs);
+  Coroutine right = WakeEachOther(queue, left_turn, depth, deepest, runs);
+  Turn left_waits(left), right_waits(right);
+  left_turn = &left_waits;
+  right_turn = &right_waits;
+  queue.Push(left_waits);
+  queue.RunSome(1000);
+  EXPECT_EQ(runs, 1000);
+  EXPECT_EQ(deepest, 1);
+}
+
+TEST(ReadyQueueTest, CompletesInlineSixteenTimesForEachResume) {
+  ReadyQueue queue;
+  auto take_all = [&] {
+    int taken = 0;
+    while (taken < 1000 && queue.TakeInlineCompletion()) ++taken;
+    return taken;
+  };
+  int first_taken = 0, second_taken = 0;
+  Turn first([&] { first_taken = take_all(); });
+  Turn second([&] { second_taken = take_all(); });
+  queue.Push(first);
+  queue.Push(second);
+  queue.RunSome(2);
+  EXPECT_EQ(first_taken, ReadyQueue::kInlineCompletions);
+  EXPECT_EQ(second_taken, ReadyQueue::kInlineCompletions) << "One starved the other.";
+  EXPECT_EQ(ReadyQueue::kInlineCompletions, 16);
+}
+
+TEST(ReadyQueueTest, RefusesInlineCompletionsHoweverOftenItIsAsked) {
+  ReadyQueue queue;
+  Turn turn([] {});
+  queue.Push(turn);
+  queue.RunSome(1);
+  for (int i = 0; i < ReadyQueue::kInlineCompletions; ++i) EXPECT_TRUE(queue.TakeInlineCompletion());
+  for (int i = 0; i < 100'000; ++i) ASSERT_FALSE(queue.TakeInlineCompletion());
+}
+
+struct TransferTo {
+  ReadyQueue& queue;
+  const std::coroutine_handle<>& to;
+  bool await_ready() { return false; }
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<>) { return queue.Transfer(to); }
+  void await_resume() {}
+};
+
+Coroutine HandOver(ReadyQueue& queue, const std::coroutine_handle<>& other, int& left) {
+  while (left > 0) {
+    --left;
+    co_await TransferTo{queue, other};
+  }
+}
+
+// A million frames of a stack would be its end.
+TEST(ReadyQueueTest, AChainOfTransfersNeedsNoStack) {
+  ReadyQueue queue;
+  int left = 1'000'000;
+  std::coroutine_handle<> ping_handle, pong_handle;
+  Coroutine ping = HandOver(queue, pong_handle, left);
+  Coroutine pong = HandOver(queue, ping_handle, left);
+  ping_handle = ping.handle();
+  pong_handle = pong.handle();
+  Turn turn(ping);
+  queue.Push(turn);
+  EXPECT_EQ(queue.RunSome(10), 1) << "A transfer is no turn of its own.";
+  EXPECT_EQ(left, 0);
+}
+
+TEST(ReadyQueueTest, ATransferGoesBeforeWhatIsReady) {
+  ReadyQueue queue;
+  for (int transfers = 1; transfers < 300; ++transfers) {
+    int left = transfers;
+    int left_at_the_next_turn = -1;
+    std::coroutine_handle<> ping_handle, pong_handle;
+    Coroutine ping = HandOver(queue, pong_handle, left);
+    Coroutine pong = HandOver(queue, ping_handle, left);
+    ping_handle = ping.handle();
+    pong_handle = pong.handle();
+    Turn turn(ping);
+    Turn next([&] { left_at_the_next_turn = left; });
+    queue.Push(turn);
+    queue.Push(next);
+    queue.RunSome(2);
+    ASSERT_EQ(left_at_the_next_turn, 0) << "of " << transfers << " transfers";
+  }
+}
+
+}  // namespace
+}  // namespace proactor
