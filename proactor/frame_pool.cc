@@ -47,7 +47,7 @@ struct PoolCloser {
       while (first != nullptr) {
         FreedFrame* frame = first;
         first = frame->next;
-        ::operator delete(frame);
+        ReturnToHeap(frame);
       }
     }
   }
