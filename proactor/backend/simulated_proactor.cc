@@ -70,11 +70,9 @@ void SimulatedProactor::Try(InFlight& in_flight) {
 
   uint64_t changes = system_.changes();
   int result = operation.Perform(system_);
-  bool nothing_changed = system_.changes() == changes;
-  if (result == -EAGAIN && !(cancelled && nothing_changed)) {
-    // What changed meanwhile, if anything, may have been what it waits for.
+  if (result == -EAGAIN && !cancelled) {
     in_flight.waits_since = changes;
-    in_flight.tried |= nothing_changed;
+    in_flight.tried = true;
   } else if (result == -EINTR && !in_flight.tried && operation.cancel_requested()) {
     // Says nothing about the operation, which is to have its first try.
   } else if (operation.Complete(result == -EAGAIN ? -ECANCELED : result)) {

@@ -13,7 +13,7 @@
 namespace proactor {
 namespace {
 
-// One call in so many goes wrong for no reason.
+// One call in so many is interrupted.
 constexpr uint64_t kRarely = 16;
 
 bool MayBeInterrupted(SimulatedCall call) {
@@ -30,10 +30,6 @@ bool MayBeInterrupted(SimulatedCall call) {
     default:
       return false;
   }
-}
-
-bool MayFindNothing(SimulatedCall call) {
-  return call == SimulatedCall::kAccept || call == SimulatedCall::kReceive || call == SimulatedCall::kSend;
 }
 
 }  // namespace
@@ -104,10 +100,11 @@ int SimulatedSystem::Fault(SimulatedCall call) {
   if (wanted != failures_.end()) {
     int error = wanted->second;
     failures_.erase(wanted);
+    // Whatever it was, asking again may help.
+    ++changes_;
     return -error;
   }
-  if (!options_.spurious_failures || !MayBeInterrupted(call) || !chance_.OneIn(kRarely)) return 0;
-  return MayFindNothing(call) && chance_.OneIn(2) ? -EAGAIN : -EINTR;
+  return options_.interruptions && MayBeInterrupted(call) && chance_.OneIn(kRarely) ? -EINTR : 0;
 }
 
 int SimulatedSystem::Changed(int result) {
@@ -119,11 +116,7 @@ template <class Call>
 int SimulatedSystem::OnDescription(SimulatedCall kind, int fd, Call call) {
   SimulatedDescription* description = Find(fd);
   if (description == nullptr) return -EBADF;
-  if (int failure = Fault(kind); failure < 0) {
-    // Whatever it was, asking again may help.
-    ++changes_;
-    return failure;
-  }
+  if (int failure = Fault(kind); failure < 0) return failure;
   return Changed(call(*description));
 }
 

@@ -9,9 +9,8 @@
 //   EXPECT_EQ(system.open_descriptors(), 1);
 //
 // It answers as Linux would, and as it may: transfers move only a part of what they could (which part, the seed
-// decides), calls are interrupted, a ready descriptor is not ready after all. Descriptors are the lowest free numbers,
-// so that using one after it is closed hits somebody else, as it would in production. Sockets are in
-// simulated_socket.h, files in simulated_file.h.
+// decides), and calls are interrupted. Descriptors are the lowest free numbers, so that using one after it is closed
+// hits somebody else, as it would in production. Sockets are in simulated_socket.h, files in simulated_file.h.
 //
 // Threads: one at a time: those of the simulation, which has one.
 #ifndef PROACTOR_BACKEND_SIMULATED_SYSTEM_H_
@@ -42,7 +41,7 @@ namespace proactor {
 struct SimulationOptions {
   uint64_t seed = 1;               // Decides all that is left to chance.
   bool short_transfers = true;     // Reads and writes move a part of what they could.
-  bool spurious_failures = true;   // One call in 16 fails with EINTR, or with EAGAIN on a ready socket.
+  bool interruptions = true;       // One call in 16 fails with EINTR.
   size_t buffer_size = 64 * 1024;  // Of each direction of a connection, and of a pipe: writers wait for more.
   int descriptor_limit = 20'000;   // The process's; EMFILE beyond.
   int64_t disk_size = 1 << 30;     // ENOSPC beyond.

@@ -43,6 +43,17 @@ const absl::Status& StatusIn(const absl::StatusOr<T>& result) {
   return result.status();
 }
 
+// Matches a part, and shows it.
+template <class Part>
+bool ExplainPart(const char* name, const ::testing::Matcher<const Part&>& matcher, const Part& part,
+                 ::testing::MatchResultListener* listener) {
+  ::testing::StringMatchResultListener inner;
+  bool matches = matcher.MatchAndExplain(part, &inner);
+  *listener << "whose " << name << " is " << ::testing::PrintToString(part);
+  if (!inner.str().empty()) *listener << ", " << inner.str();
+  return matches;
+}
+
 class IsOkMatcher {
  public:
   using is_gtest_matcher = void;
@@ -59,7 +70,7 @@ class StatusIsMatcher {
  public:
   using is_gtest_matcher = void;
 
-  StatusIsMatcher(absl::StatusCode code, ::testing::Matcher<std::string> message)
+  StatusIsMatcher(absl::StatusCode code, ::testing::Matcher<const std::string&> message)
       : code_(code), message_(std::move(message)) {}
 
   template <class Result>
@@ -69,8 +80,7 @@ class StatusIsMatcher {
       *listener << "whose code is " << absl::StatusCodeToString(status.code());
       return false;
     }
-    *listener << "whose message ";
-    return message_.MatchAndExplain(std::string(status.message()), listener);
+    return ExplainPart("message", message_, std::string(status.message()), listener);
   }
   void DescribeTo(std::ostream* out) const {
     *out << "is " << absl::StatusCodeToString(code_) << " with a message that ";
@@ -83,7 +93,7 @@ class StatusIsMatcher {
 
  private:
   absl::StatusCode code_;
-  ::testing::Matcher<std::string> message_;
+  ::testing::Matcher<const std::string&> message_;
 };
 
 // Becomes a matcher for the StatusOr that it meets.
@@ -110,8 +120,7 @@ class IsOkAndHoldsMatcher {
         *listener << "which has no value";
         return false;
       }
-      *listener << "whose value ";
-      return inner_.MatchAndExplain(*result, listener);
+      return ExplainPart("value", inner_, *result, listener);
     }
     void DescribeTo(std::ostream* out) const override {
       *out << "is OK and has a value that ";
@@ -142,7 +151,7 @@ internal::IsOkAndHoldsMatcher<std::decay_t<Inner>> IsOkAndHolds(Inner&& inner) {
 
 // A failure with this code, and a message that matches.
 inline internal::StatusIsMatcher StatusIs(absl::StatusCode code,
-                                          ::testing::Matcher<std::string> message = ::testing::_) {
+                                          ::testing::Matcher<const std::string&> message = ::testing::_) {
   return {code, std::move(message)};
 }
 
