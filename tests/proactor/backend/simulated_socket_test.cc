@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/simulated_socket.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+
+#include "tests/proactor/backend/either_system.h"
+
+namespace proactor {
+namespace {
+
+class SimulatedSocketTest : public EitherSystem {};
+INSTANTIATE_TEST_SUITE_P(, SimulatedSocketTest, EitherSystem::Both(), EitherSystem::Name);
+
+TEST_P(SimulatedSocketTest, BytesArriveInOrderOnBothWays) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "one"), 3);
+  EXPECT_EQ(Receive(server), "one");
+  EXPECT_EQ(Send(server, "two"), 3);
+  EXPECT_EQ(Receive(client, 2), "tw");
+  EXPECT_EQ(Receive(client), "o");
+}
+
+TEST_P(SimulatedSocketTest, ReceiveHasToWaitWhenNothingCame) {
+  auto [client, server] = Connected();
+  char buffer[8];
+  EXPECT_EQ(system().Receive(client, buffer, sizeof(buffer)), -EAGAIN);
+}
+
+TEST_P(SimulatedSocketTest, ConnectTellsItsOutcomeOnce) {
+  int listener = Listening();
+  int client = Connecting(NameOf(listener));
+  EXPECT_EQ(Settled([&] { return Connect(client, NameOf(listener)); }), 0);
+  EXPECT_EQ(Connect(client, NameOf(listener)), -EISCONN);
+  EXPECT_EQ(GetOption(client, SOL_SOCKET, SO_ERROR), 0);
+}
+
+TEST_P(SimulatedSocketTest, ConnectIsRefusedWhereNobodyListens) {
+  int bound = Socket();
+  EXPECT_EQ(Bind(bound, RawAddress::Ipv4("127.0.0.1")), 0);
+  int client = Connecting(NameOf(bound));
+  EXPECT_EQ(Settled([&] { return Connect(client, NameOf(bound)); }), -ECONNREFUSED);
+  // And may try again.
+  EXPECT_EQ(Connect(client, NameOf(bound)), -EINPROGRESS);
+}
+
+TEST_P(SimulatedSocketTest, ARefusalCanBeTakenFromTheSocketInstead) {
+  int bound = Socket();
+  EXPECT_EQ(Bind(bound, RawAddress::Ipv4("127.0.0.1")), 0);
+  int client = Connecting(NameOf(bound));
+  EXPECT_EQ(Settled([&] { return GetOption(client, SOL_SOCKET, SO_ERROR) == 0 ? -EAGAIN : ECONNREFUSED; }),
+            ECONNREFUSED);
+  EXPECT_EQ(Connect(client, NameOf(bound)), -ECONNABORTED);
+}
+
+TEST_P(SimulatedSocketTest, TheEndOfTheStreamComesAfterTheBytesBeforeIt) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "last words"), 10);
+  EXPECT_EQ(system().Shutdown(client, SHUT_WR), 0);
+  EXPECT_EQ(Receive(server), "last words");
+  EXPECT_EQ(Receive(server), "");
+  EXPECT_EQ(Receive(server), "");
+  // The other way is still open.
+  EXPECT_EQ(Send(server, "bye"), 3);
+  EXPECT_EQ(Receive(client), "bye");
+}
+
+TEST_P(SimulatedSocketTest, SendingAfterTheOwnEndIsABrokenPipe) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(system().Shutdown(client, SHUT_WR), 0);
+  EXPECT_EQ(Send(client, "more"), -EPIPE);
+}
+
+TEST_P(SimulatedSocketTest, ReadingAfterShutdownOfReadingIsTheEnd) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(system().Shutdown(client, SHUT_RD), 0);
+  EXPECT_EQ(Receive(client), "");
+  // What comes all the same can be read.
+  EXPECT_EQ(Send(server, "still"), 5);
+  AwaitHangUp(client);
+  EXPECT_EQ(Receive(client), "still");
+}
+
+TEST_P(SimulatedSocketTest, ClosingEndsTheStreamOfThePeer) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "all"), 3);
+  EXPECT_EQ(Close(client), 0);
+  EXPECT_EQ(Receive(server), "all");
+  EXPECT_EQ(Receive(server), "");
+}
+
+TEST_P(SimulatedSocketTest, TheFirstSendToAPeerThatIsGoneSucceedsAndTheNextFails) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Close(client), 0);
+  EXPECT_EQ(Receive(server), "");
+  EXPECT_EQ(Send(server, "into the void"), 13);
+  EXPECT_EQ(Settled([&] { return Send(server, "x") == -EPIPE ? -EPIPE : -EAGAIN; }), -EPIPE);
+}
+
+TEST_P(SimulatedSocketTest, ClosingWithUnreadBytesResetsThePeer) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "unread"), 6);
+  EXPECT_EQ(Receive(server, 1), "u");
+  EXPECT_EQ(Close(server), 0);
+  AwaitHangUp(client);
+  EXPECT_EQ(Receive(client), "ECONNRESET");
+  // It is said once.
+  EXPECT_EQ(Receive(client), "");
+  EXPECT_EQ(Send(client, "x"), -EPIPE);
+  EXPECT_EQ(PeerNameOf(client), -ENOTCONN);
+}
+
+TEST_P(SimulatedSocketTest, AResetIsToldToTheSenderIfItAsksFirst) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "unread"), 6);
+  EXPECT_EQ(Receive(server, 1), "u");
+  EXPECT_EQ(Close(server), 0);
+  AwaitHangUp(client);
+  EXPECT_EQ(Send(client, "x"), -ECONNRESET);
+  EXPECT_EQ(Send(client, "x"), -EPIPE);
+  EXPECT_EQ(Receive(client), "");
+}
+
+TEST_P(SimulatedSocketTest, BytesThatCameBeforeAResetAreNotLost) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "unread"), 6);
+  EXPECT_EQ(Receive(server, 1), "u");
+  EXPECT_EQ(Send(server, "answer"), 6);
+  EXPECT_EQ(Close(server), 0);
+  AwaitHangUp(client);
+  EXPECT_EQ(Receive(client), "answer");
+  EXPECT_EQ(Receive(client), "ECONNRESET");
+}
+
+TEST_P(SimulatedSocketTest, ClosingWithLingerOfZeroResetsThePeer) {
+  auto [client, server] = Connected();
+  linger at_once = {.l_onoff = 1, .l_linger = 0};
+  EXPECT_EQ(system().SetSocketOption(server, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+  EXPECT_EQ(Close(server), 0);
+  AwaitHangUp(client);
+  EXPECT_EQ(GetOption(client, SOL_SOCKET, SO_ERROR), ECONNRESET);
+  EXPECT_EQ(GetOption(client, SOL_SOCKET, SO_ERROR), 0);
+}
+
+TEST_P(SimulatedSocketTest, SendingToWhoHasShutBothWaysResetsBoth) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(system().Shutdown(client, SHUT_RDWR), 0);
+  EXPECT_EQ(Receive(server), "");
+  EXPECT_EQ(Send(server, "x"), 1);
+  EXPECT_EQ(Settled([&] { return GetOption(client, SOL_SOCKET, SO_ERROR) == 0 ? -EAGAIN : 1; }), 1);
+  EXPECT_EQ(Send(server, "x"), -EPIPE);
+}
+
+TEST_P(SimulatedSocketTest, NobodyIsConnectedOnceBothHaveFinished) {
+  auto [client, server] = Connected();
+  EXPECT_EQ(Send(client, "x"), 1);
+  EXPECT_EQ(system().Shutdown(client, SHUT_WR), 0);
+  EXPECT_EQ(system().Shutdown(server, SHUT_WR), 0);
+  EXPECT_EQ(Receive(client), "");
+  EXPECT_EQ(PeerNameOf(client), -ENOTCONN);
+  EXPECT_EQ(system().Shutdown(client, SHUT_WR), -ENOTCONN);
+  // What was sent before can be read.
+  EXPECT_EQ(Receive(server), "x");
+  EXPECT_EQ(Receive(server), "");
+  EXPECT_EQ(Settled([&] { return PeerNameOf(server) == 0 ? -EAGAIN : PeerNameOf(server); }), -ENOTCONN);
+}
+
+TEST_P(SimulatedSocketTest, AWriterWaitsForItsReader) {
+  auto [client, server] = Connected();
+  std::string chunk(4096, 'x');
+  size_t sent = 0;
+  int result;
+  while ((result = Send(client, chunk)) > 0) sent += static_cast<size_t>(result);
+  EXPECT_EQ(result, -EAGAIN);
+  EXPECT_TRUE(sent == kBufferSize || !simulated()) << sent;
+  std::string taken = Receive(server, sent);
+  EXPECT_GT(taken.size(), 0);
+  EXPECT_GT(Settled([&] {
+              if (taken.size() < sent) taken += Receive(server, sent - taken.size());
+              return Send(client, chunk);
+            }),
+            0);
+}
+
+TEST_P(SimulatedSocketTest, WithoutAConnectionThereIsNothingToDo) {
+  int fd = Socket();
+  EXPECT_EQ(Receive(fd), "ENOTCONN");
+  EXPECT_EQ(Send(fd, "x"), -EPIPE);
+  EXPECT_EQ(system().Accept(fd, nullptr, nullptr), -EINVAL);
+  EXPECT_EQ(PeerNameOf(fd), -ENOTCONN);
+  EXPECT_EQ(system().Shutdown(fd, 3), -EINVAL);
+  EXPECT_EQ(system().Shutdown(fd, SHUT_WR), -ENOTCONN);
+  EXPECT_EQ(NameOf(fd).port(), 0);
+}
+
+TEST_P(SimulatedSocketTest, AListenerDoesNotConnectOrTransfer) {
+  int listener = Listening();
+  EXPECT_EQ(Connect(listener, NameOf(listener)), -EISCONN);
+  EXPECT_EQ(Receive(listener), "ENOTCONN");
+  EXPECT_EQ(Send(listener, "x"), -EPIPE);
+  EXPECT_EQ(system().Accept(listener, nullptr, nullptr), -EAGAIN);
+  EXPECT_EQ(GetOption(listener, SOL_SOCKET, SO_ACCEPTCONN), 1);
+}
+
+TEST_P(SimulatedSocketTest, ClosingAListenerResetsConnectionsThatNobodyAccepted) {
+  int listener = Listening();
+  RawAddress address = NameOf(listener);
+  int client = Connecting(address);
+  EXPECT_EQ(Settled([&] { return Connect(client, address); }), 0);
+  EXPECT_EQ(Close(listener), 0);
+  AwaitHangUp(client);
+  EXPECT_EQ(Receive(client), "ECONNRESET");
+}
+
+TEST_P(SimulatedSocketTest, AConnectionOutlivesItsListener) {
+  auto [client, server] = Connected();  // Which has closed it.
+  EXPECT_EQ(Send(client, "x"), 1);
+  EXPECT_EQ(Receive(server), "x");
+}
+
+TEST_P(SimulatedSocketTest, AClientThatLeftBeforeItWasAcceptedIsAcceptedAllTheSame) {
+  int listener = Listening();
+  int client = Connecting(NameOf(listener));
+  EXPECT_EQ(Settled([&] { return Connect(client, NameOf(listener)); }), 0);
+  EXPECT_EQ(Send(client, "hi"), 2);
+  EXPECT_EQ(Close(client), 0);
+  int server = Accept(listener);
+  ASSERT_GE(server, 0);
+  EXPECT_EQ(Receive(server), "hi");
+  EXPECT_EQ(Receive(server), "");
+}
+
+TEST_P(SimulatedSocketTest, ShuttingAListenerDownStopsIt) {
+  int listener = Listening();
+  RawAddress address = NameOf(listener);
+  EXPECT_EQ(system().Shutdown(listener, SHUT_WR), 0);
+  EXPECT_EQ(GetOption(listener, SOL_SOCKET, SO_ACCEPTCONN), 1);
+  EXPECT_EQ(system().Shutdown(listener, SHUT_RD), 0);
+  EXPECT_EQ(system().Accept(listener, nullptr, nullptr), -EINVAL);
+  int client = Connecting(address);
+  EXPECT_EQ(Settled([&] { return Connect(client, address); }), -ECONNREFUSED);
+}
+
+TEST_P(SimulatedSocketTest, OptionsAreKeptAndInherited) {
+  int listener = Listening();
+  EXPECT_EQ(GetOption(listener, IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_EQ(SetFlag(listener, IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_EQ(SetFlag(listener, SOL_SOCKET, SO_KEEPALIVE), 0);
+  auto [client, server] = ConnectedTo(listener);
+  EXPECT_EQ(GetOption(server, IPPROTO_TCP, TCP_NODELAY), 1);
+  EXPECT_EQ(GetOption(server, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(GetOption(client, SOL_SOCKET, SO_KEEPALIVE), 0);
+}
+
+TEST_P(SimulatedSocketTest, OptionsThatSayWhatASocketIs) {
+  int fd = Socket(AF_INET6);
+  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
+  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_DOMAIN), AF_INET6);
+  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_ACCEPTCONN), 0);
+  EXPECT_EQ(SetFlag(fd, SOL_SOCKET, SO_TYPE), -ENOPROTOOPT);
+}
+
+TEST_P(SimulatedSocketTest, OptionsAreCheckedAsLinuxDoes) {
+  int fd = Socket();
+  int value = 17;
+  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, &value, sizeof(value)), 0);
+  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_REUSEADDR), 1);
+  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, &value, 1), -EINVAL);
+  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, 9999, &value, sizeof(value)), -ENOPROTOOPT);
+  EXPECT_EQ(GetOption(fd, IPPROTO_TCP, 9999), -ENOPROTOOPT);
+  EXPECT_EQ(SetFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY), -ENOPROTOOPT);
+  value = 20'000;
+  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value)), 0);
+  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_RCVBUF), 40'000);
+}
+
+// Linux asks again later when a queue is full, so that this takes seconds there.
+TEST(SimulatedQueueTest, AFullQueueMakesConnectionsWait) {
+  SimulatedSystem system({.short_transfers = false, .interruptions = false});
+  int listener = system.Socket(AF_INET, SOCK_STREAM, 0);
+  RawAddress address = RawAddress::Ipv4("127.0.0.1", 80);
+  EXPECT_EQ(system.Bind(listener, address.data(), address.size), 0);
+  EXPECT_EQ(system.Listen(listener, 1), 0);
+  int clients[4];
+  for (int& client : clients) {
+    client = system.Socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_EQ(system.Connect(client, address.data(), address.size), -EINPROGRESS);
+  }
+  EXPECT_EQ(system.Connect(clients[1], address.data(), address.size), 0);
+  EXPECT_EQ(system.Connect(clients[2], address.data(), address.size), -EALREADY);
+  char byte;
+  EXPECT_EQ(system.Receive(clients[2], &byte, 1), -EAGAIN);
+  EXPECT_EQ(system.Send(clients[2], "x", 1), -EAGAIN);
+
+  EXPECT_GE(system.Accept(listener, nullptr, nullptr), 0);
+  EXPECT_EQ(system.Connect(clients[2], address.data(), address.size), 0);
+  EXPECT_EQ(system.Connect(clients[3], address.data(), address.size), -EALREADY);
+  EXPECT_EQ(system.Close(listener), 0);
+  EXPECT_EQ(system.Connect(clients[3], address.data(), address.size), -ECONNREFUSED);
+}
+
+TEST(SimulatedQueueTest, AnAbortedConnectionIsReportedByAccept) {
+  SimulatedSystem system({.short_transfers = false, .interruptions = false});
+  int listener = system.Socket(AF_INET, SOCK_STREAM, 0);
+  RawAddress address = RawAddress::Ipv4("127.0.0.1", 80);
+  EXPECT_EQ(system.Bind(listener, address.data(), address.size), 0);
+  EXPECT_EQ(system.Listen(listener, 8), 0);
+  EXPECT_FALSE(system.AbortNextConnection(listener));
+  int client = system.Socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT_EQ(system.Connect(client, address.data(), address.size), -EINPROGRESS);
+  EXPECT_TRUE(system.AbortNextConnection(listener));
+  EXPECT_FALSE(system.AbortNextConnection(listener));
+  EXPECT_EQ(system.Accept(listener, nullptr, nullptr), -ECONNABORTED);
+  EXPECT_EQ(system.Accept(listener, nullptr, nullptr), -EAGAIN);
+  EXPECT_EQ(system.Connect(client, address.data(), address.size), -ECONNRESET);
+}
+
+}  // namespace
+}  // namespace proactor
