@@ -19,18 +19,17 @@ struct Part {
 
 // From the bottom up.
 const Part kParts[] = {
-    // No kernel, no thread, no clock.
+    // No kernel and no thread.
     {"language",
-     {"proactor/log", "proactor/errors", "proactor/intrusive_list", "proactor/monotonic_time", "proactor/frame_pool",
-      "proactor/result", "proactor/ready_queue", "proactor/timer", "proactor/counters", "proactor/context",
-      "proactor/promise", "proactor/task_record", "proactor/task", "proactor/try"},
+     {"proactor/log", "proactor/errors", "proactor/intrusive_list", "proactor/monotonic_time", "proactor/clock",
+      "proactor/frame_pool", "proactor/result", "proactor/ready_queue", "proactor/timer", "proactor/counters",
+      "proactor/context", "proactor/promise", "proactor/task_record", "proactor/cancellation", "proactor/task",
+      "proactor/try"},
      {}},
     {"system", {"proactor/system"}, {}},
     {"descriptor", {"proactor/descriptor"}, {"language", "system"}},
-    // Three views of one protocol, which name each other.
-    {"protocol",
-     {"proactor/proactor", "proactor/cancellation", "proactor/operation/operation_base"},
-     {"language", "system"}},
+    // What asks and who answers, which name each other.
+    {"protocol", {"proactor/proactor", "proactor/operation/operation_base"}, {"language", "system"}},
     // Neither of the next two knows the other.
     {"backend", {"proactor/backend/"}, {"language", "system", "descriptor", "protocol"}},
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},

@@ -44,8 +44,9 @@ Complaints TestsHaveStems(const Tree& tree) {
     if (!path.starts_with(kTests) || !path.ends_with(kTest)) continue;
     std::string stem = path.substr(kTests.size(), path.size() - kTests.size() - kTest.size());
     if (!folders.contains(FolderOf(stem)) || tree.contains(stem + ".h") || tree.contains(stem + ".cc")) continue;
-    complaints.push_back(
-        Complaint(path, 1, Sentence("there is no ", stem, ".h or .cc; name the test after what it tests")));
+    complaints.push_back(Complaint(
+        path, 1,
+        Sentence("there is no ", stem, ".h or .cc; name the test after what it tests, or move it up to tests/")));
   }
   return complaints;
 }
