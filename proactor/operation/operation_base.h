@@ -39,6 +39,21 @@ enum class Readiness : char {
 };
 
 class OperationBase : public Suspension {
+ private:
+  static constexpr uint8_t kWaiting = 1;          // In flight, or ready and not yet resumed.
+  static constexpr uint8_t kInFlight = 2;         // The proactor has it.
+  static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
+  // First, beside the two below, where it costs no padding: frames are made of operations.
+  uint8_t state_ = 0;
+
+ public:
+  // Reserved for the proactor that has the operation in flight.
+  uint8_t backend_state = 0;
+  uint16_t generation = 0;
+
+ protected:
+  int result_ = 0;
+
  public:
   // io_uring: describes the request, in an entry that is all zero. May be called again after `Advance` said so.
   virtual void Prepare(io_uring_sqe& entry) = 0;
@@ -53,10 +68,6 @@ class OperationBase : public Suspension {
   bool Complete(int result);
 
   bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
-
-  // Reserved for the proactor that has the operation in flight.
-  uint8_t backend_state = 0;
-  uint16_t generation = 0;
 
   void Cancel() final;
   const CancelScope* scope() const final { return context_.scope; }
@@ -96,16 +107,10 @@ class OperationBase : public Suspension {
 
   PromiseBase& promise_;
   const Context& context_;
-  int result_ = 0;
 
  private:
-  static constexpr uint8_t kWaiting = 1;          // In flight, or ready and not yet resumed.
-  static constexpr uint8_t kInFlight = 2;         // The proactor has it.
-  static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
   [[noreturn]] void DestroyedInFlight() const;
   [[noreturn]] void SlotTaken(const OperationBase& other) const;
-
-  uint8_t state_ = 0;
 };
 
 }  // namespace proactor

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What can be counted exactly: bytes, allocations, entries and enters. A figure that grows is a decision, made here.
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/context.h"
+#include "proactor/descriptor.h"
+#include "proactor/net/tcp.h"
+#include "proactor/operation/operation.h"
+#include "proactor/operation/recv.h"
+#include "proactor/operation/send_all.h"
+#include "proactor/promise.h"
+#include "proactor/scheduler.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/task_record.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/try.h"
+#include "tests/support/backends.h"
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+std::atomic<int64_t> allocated_bytes{0};
+
+void* CountedAllocation(size_t size, size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  allocated_bytes.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
+  void* memory = alignment <= alignof(std::max_align_t) ? std::malloc(size) : std::aligned_alloc(alignment, size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t size) { return CountedAllocation(size, 1); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  size_t align = static_cast<size_t>(alignment);
+  return CountedAllocation((size + align - 1) / align * align, align);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace proactor {
+namespace {
+
+// An idle connection is to fit into 512 bytes one day, its frame included: a frame is 16 bytes of the compiler's, the
+// promise, and an awaiter for each `co_await` in it.
+TEST(BudgetTest, SizesInBytes) {
+  EXPECT_EQ(sizeof(PromiseBase), 40u);
+  EXPECT_EQ(sizeof(internal::Promise<absl::Status>), 48u);  // With the frame's head, a cache line.
+  EXPECT_EQ(sizeof(Suspension), 16u);
+  EXPECT_EQ(sizeof(OperationBase), 40u);
+  EXPECT_EQ(sizeof(PendingOperation<RecvOp>), 64u);  // A cache line.
+  EXPECT_EQ(sizeof(PendingOperation<SendAllOp>), 72u);
+  EXPECT_EQ((sizeof(internal::LeafAwaiter<PendingOperation<RecvOp>, true>)), 64u) << "an awaiter adds nothing";
+  EXPECT_EQ(sizeof(Task<absl::Status>), 8u);
+  EXPECT_EQ(sizeof(TcpStream), 8u);
+  EXPECT_EQ(sizeof(Descriptor), 32u);
+  EXPECT_EQ(sizeof(TaskRecord), 88u);
+  EXPECT_EQ(sizeof(Context), 24u);
+  EXPECT_EQ(sizeof(CancelScope), 128u);
+}
+
+struct Usage {
+  int64_t allocations;
+  int64_t operations;
+  int64_t submissions;
+  int64_t enters;
+  int64_t turns;
+  int64_t flushes;
+};
+
+class UsageTest : public BackendTest {
+ protected:
+  Usage Now() {
+    return {allocations.load(),           counters().operations.value(), counters().submissions.value(),
+            counters().enters.value(),    counters().turns.value(),      counters().flushes.value()};
+  }
+};
+
+constexpr int kEchoes = 1000;
+
+Task<absl::Status> Echo(TcpStream stream) {
+  char buffer[4096];
+  while (size_t n = co_await Try(stream.Read(buffer))) {
+    co_await Try(stream.WriteAll({buffer, n}));
+  }
+  co_return absl::OkStatus();
+}
+
+// Invariant 8: no heap allocation on the steady-state path of an operation. Invariant 6: one enter per turn at most.
+TEST_P(UsageTest, ASteadyEchoAllocatesNothingAndAsksForFourOperations) {
+  Usage before = {};
+  Usage after = {};
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    TcpStream client = co_await Try(TcpStream::Connect(address));
+    TcpStream server = co_await Try(listener.Accept());
+    group.Spawn(Echo(std::move(server)));
+    char reply[1];
+    for (int i = -100; i < kEchoes; ++i) {
+      if (i == 0) before = Now();
+      co_await Try(client.WriteAll("x"));
+      co_await Try(client.Read(reply));
+    }
+    after = Now();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(after.operations - before.operations, 4 * kEchoes);
+  if (simulated()) return;  // Its bookkeeping is its own.
+  EXPECT_EQ(after.allocations - before.allocations, 0);
+  EXPECT_EQ(after.submissions - before.submissions, 4 * kEchoes);
+  EXPECT_EQ(after.flushes - before.flushes, 0);
+  EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
+}
+
+TEST_P(UsageTest, ASleepAllocatesNothing) {
+  Usage before = {};
+  Usage after = {};
+  auto body = [&]() -> Task<absl::Status> {
+    for (int i = -10; i < 100; ++i) {
+      if (i == 0) before = Now();
+      co_await Try(Sleep(absl::Microseconds(1)));
+    }
+    after = Now();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(after.allocations - before.allocations, 0);
+  EXPECT_EQ(after.submissions - before.submissions, 0);
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(UsageTest);
+
+#if !defined(__SANITIZE_ADDRESS__)
+
+// What a connection costs while it waits for its next byte: the task's record, the frame with its buffer taken off, the
+// descriptor. Memory that glibc adds is not counted.
+TEST(BudgetTest, AnIdleConnectionCostsNoMoreThanThis) {
+  Bench bench(Backend::kIoUring);
+  constexpr int kConnections = 200;
+  int64_t bytes = 0;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    std::vector<TcpStream> clients;
+    clients.reserve(kConnections);
+    for (int i = -20; i < kConnections; ++i) {
+      TcpStream client = co_await Try(TcpStream::Connect(address));
+      TcpStream server = co_await Try(listener.Accept());
+      int64_t before = allocated_bytes.load();
+      if (i == 0) bytes = 0;
+      group.Spawn(Echo(std::move(server)));
+      co_await Try(Sleep(absl::ZeroDuration()));
+      bytes += allocated_bytes.load() - before;
+      if (i >= 0) clients.push_back(std::move(client));
+    }
+    group.Cancel();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(bench.Run(WithTaskGroup(body)), IsOk());
+  int64_t each = bytes / kConnections - 4096 + static_cast<int64_t>(sizeof(Descriptor));
+  std::printf("an idle connection: %ld bytes besides its buffer\n", static_cast<long>(each));
+  EXPECT_LE(each, 608);  // The aim is 512.
+}
+
+#endif
+
+}  // namespace
+}  // namespace proactor
