@@ -66,7 +66,9 @@ void IoUringProactor::EnsureEnabled() {
 
 io_uring_sqe* IoUringProactor::Entry() {
   io_uring_sqe* entry = ring_->NextEntry();
-  if (entry != nullptr) return entry;
+  if (entry != nullptr) [[likely]] {
+    return entry;
+  }
   EnsureEnabled();
   counters().flushes.Add();
   Enter(0, MonotonicTime::Past());
@@ -76,7 +78,7 @@ io_uring_sqe* IoUringProactor::Entry() {
 void IoUringProactor::Submit(OperationBase& operation) {
   operation.backend_state = 0;
   // Those that came first go first.
-  if (!line_.empty() || !TrySubmit(operation)) {
+  if (!line_.empty() || !TrySubmit(operation)) [[unlikely]] {
     counters().full_queues.Add();
     StandInLine(operation);
   }
@@ -89,13 +91,15 @@ void IoUringProactor::StandInLine(OperationBase& operation) {
 
 bool IoUringProactor::TrySubmit(OperationBase& operation) {
   io_uring_sqe* entry = Entry();
-  if (entry == nullptr) return false;
-  if ((operation.backend_state & kPolling) != 0) {
+  if (entry == nullptr) [[unlikely]] {
+    return false;
+  }
+  if ((operation.backend_state & kPolling) != 0) [[unlikely]] {
     short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
     io_uring_prep_poll_add(entry, operation.descriptor()->number, events);
   } else {
     operation.Prepare(*entry);
-    if (!ring_->Supports(entry->opcode)) {
+    if (!ring_->Supports(entry->opcode)) [[unlikely]] {
       // Not in Submit, which must not complete anything: the line is worked off in Wait.
       if ((operation.backend_state & kInLine) == 0) return false;
       completed_directly_ = true;
@@ -226,26 +230,30 @@ void IoUringProactor::Completed(const io_uring_cqe& completion) {
 }
 
 void IoUringProactor::OperationCompleted(OperationBase& operation, int result) {
-  if ((operation.backend_state & kCancelInLine) != 0) {
-    std::erase(cancels_, UserData(operation));
+  bool usual = operation.backend_state == 0 && result != -EAGAIN;
+  if (!usual && !Settles(operation, result)) [[unlikely]] {
+    StandInLine(operation);
+  } else if (!operation.Complete(result)) [[unlikely]] {
+    StandInLine(operation);
   }
+}
+
+// Looks at a result that is not the operation's own yet, or that the kernel gave instead of waiting. False: ask again.
+bool IoUringProactor::Settles(OperationBase& operation, int& result) {
+  if ((operation.backend_state & kCancelInLine) != 0) std::erase(cancels_, UserData(operation));
   bool cancelled = operation.cancel_requested();
   if ((operation.backend_state & kPolling) != 0) {
     operation.backend_state &= ~kPolling;
-    if (result >= 0 && !cancelled) {
-      StandInLine(operation);
-      return;
-    }
+    if (result >= 0 && !cancelled) return false;
     if (result >= 0) result = -ECANCELED;
-  } else if (result == -EAGAIN && !cancelled && (operation.backend_state & kOnWorker) == 0) {
+  } else if (result == -EAGAIN && cancelled) {
+    result = -ECANCELED;
+  } else if (result == -EAGAIN && (operation.backend_state & kOnWorker) == 0) {
     // The descriptor is non-blocking: the kernel tried once instead of waiting.
     operation.backend_state |= operation.readiness() != Readiness::kBlocking ? kPolling : kOnWorker;
-    StandInLine(operation);
-    return;
-  } else if (cancelled && (result == -EAGAIN || result == -EINTR)) {
-    result = -ECANCELED;
+    return false;
   }
-  if (!operation.Complete(result)) StandInLine(operation);
+  return true;
 }
 
 }  // namespace proactor

@@ -64,6 +64,7 @@ class IoUringProactor final : public Proactor {
 
   void Completed(const io_uring_cqe& completion);
   void OperationCompleted(OperationBase& operation, int result);
+  bool Settles(OperationBase& operation, int& result);
 
   std::unique_ptr<Ring> ring_;
   int wake_fd_;
