@@ -24,8 +24,8 @@ std::optional<size_t> NumberIn(const absl::Status& status, const char* payload) 
 }  // namespace
 
 absl::Status ErrnoToStatus(int error, std::string_view what) {
-  bool peer_is_gone = error == ETIMEDOUT || error == EPIPE;
-  absl::StatusCode code = peer_is_gone ? absl::StatusCode::kUnavailable : absl::ErrnoToStatusCode(error);
+  absl::StatusCode code = absl::ErrnoToStatusCode(error);
+  if (code == absl::StatusCode::kDeadlineExceeded || error == EPIPE) code = absl::StatusCode::kUnavailable;
   const char* meaning = strerrordesc_np(error);  // Unlike strerror(3), safe with threads and not translated.
   absl::string_view call(what.data(), what.size());
   absl::Status status(code, meaning != nullptr ? absl::StrCat(call, ": ", meaning)
