@@ -13,17 +13,14 @@ namespace proactor {
 namespace {
 
 absl::Status Unreadable(std::string_view text, const char* why) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", std::string(text), "\" is no socket address: ", why,
-                                                 "; write 127.0.0.1:7000 or [::1]:7000"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", std::string(text), "\" is no socket address: ", why, "; write 127.0.0.1:7000 or [::1]:7000"));
 }
 
-bool ParsePort(std::string_view text, uint16_t* port) {
-  uint32_t number;
-  // SimpleAtoi alone would take a sign and spaces.
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
-  if (!absl::SimpleAtoi(std::string(text), &number) || number > 65535) return false;
-  *port = static_cast<uint16_t>(number);
-  return true;
+// SimpleAtoi alone would take a sign and spaces.
+bool ParseNumber(std::string_view text, uint32_t* number) {
+  return text.find_first_not_of("0123456789") == std::string_view::npos &&
+         absl::SimpleAtoi(absl::string_view(text.data(), text.size()), number);
 }
 
 }  // namespace
@@ -60,21 +57,33 @@ SocketAddress SocketAddress::LoopbackIpv6(uint16_t port) {
 
 absl::StatusOr<SocketAddress> SocketAddress::FromKernel(const sockaddr* from, socklen_t size) {
   SocketAddress address;
-  if (from->sa_family == AF_INET && size >= sizeof(sockaddr_in)) {
-    std::memcpy(&address.ipv4_, from, sizeof(sockaddr_in));
-  } else if (from->sa_family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
-    std::memcpy(&address.ipv6_, from, sizeof(sockaddr_in6));
-  } else {
+  if (size < sizeof(from->sa_family)) return absl::InvalidArgumentError("the kernel filled in no address");
+  bool is_ipv4 = from->sa_family == AF_INET;
+  if (!is_ipv4 && from->sa_family != AF_INET6) {
     return absl::InvalidArgumentError(absl::StrCat("address family ", from->sa_family, " is not an IP family"));
+  }
+  if (size < (is_ipv4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6))) {
+    return absl::InvalidArgumentError(absl::StrCat("an IP address was cut off after ", size, " bytes"));
+  }
+  if (is_ipv4) {
+    std::memcpy(&address.ipv4_, from, sizeof(sockaddr_in));
+  } else {
+    std::memcpy(&address.ipv6_, from, sizeof(sockaddr_in6));
   }
   return address;
 }
 
 absl::StatusOr<SocketAddress> SocketAddress::Parse(std::string_view text) {
+  // inet_pton(3) would stop there, and take what stands before it.
+  if (text.find('\0') != std::string_view::npos) return Unreadable(text, "it contains a NUL byte");
   size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return Unreadable(text, "it has no port");
-  uint16_t port;
-  if (!ParsePort(text.substr(colon + 1), &port)) return Unreadable(text, "its port is no number from 0 to 65535");
+  bool in_brackets = text.starts_with('[') && text.ends_with(']');
+  if (colon == std::string_view::npos || in_brackets) return Unreadable(text, "it has no port");
+  uint32_t number;
+  if (!ParseNumber(text.substr(colon + 1), &number) || number > 65535) {
+    return Unreadable(text, "its port is no number from 0 to 65535");
+  }
+  uint16_t port = static_cast<uint16_t>(number);
   std::string host(text.substr(0, colon));
   if (host.empty() || host == "*") return Any(port);
 
@@ -93,7 +102,7 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(std::string_view text) {
   if (size_t percent = host.find('%'); percent != std::string::npos) {
     std::string zone = host.substr(percent + 1);
     host.resize(percent);
-    if (!absl::SimpleAtoi(zone, &address.ipv6_.sin6_scope_id)) {
+    if (!ParseNumber(zone, &address.ipv6_.sin6_scope_id)) {
       address.ipv6_.sin6_scope_id = if_nametoindex(zone.c_str());
       if (address.ipv6_.sin6_scope_id == 0) return Unreadable(text, "no network interface has the name after the %");
     }
