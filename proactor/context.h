@@ -12,6 +12,8 @@
 #ifndef PROACTOR_CONTEXT_H_
 #define PROACTOR_CONTEXT_H_
 
+#include <coroutine>
+
 #include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/ready_queue.h"
@@ -21,6 +23,7 @@ namespace proactor {
 
 class CancelScope;
 class Proactor;
+class PromiseBase;
 class TaskRecord;
 
 // The parts of a scheduler that the layers below it work with. `Scheduler` is the one class derived from it.
@@ -37,6 +40,26 @@ struct Context {
   CancelScope* scope = nullptr;
   TaskRecord* task = nullptr;
 };
+
+namespace internal {
+
+struct CurrentContextAwaitable {
+  struct Awaiter {
+    const Context& context;
+    bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    const Context& await_resume() const noexcept { return context; }
+  };
+  template <bool kTry>
+  Awaiter MakeAwaiter(PromiseBase&, const Context& context) && {
+    return {context};
+  }
+};
+
+}  // namespace internal
+
+// Yields the context of the coroutine that awaits it, without suspending.
+inline internal::CurrentContextAwaitable CurrentContext() { return {}; }
 
 }  // namespace proactor
 

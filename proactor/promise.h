@@ -133,8 +133,6 @@ class PromiseBase {
   uintptr_t awaiting_ = 0;  // Suspension*, or ChildLink* | kChild
   const Context* context_ = nullptr;
   std::source_location where_;
-
-  friend class TaskRecord;
 };
 
 namespace internal {
@@ -191,23 +189,7 @@ class LeafAwaiter final : public Leaf {
   }
 };
 
-struct CurrentContextAwaitable {
-  struct Awaiter {
-    const Context& context;
-    bool await_ready() const noexcept { return true; }
-    void await_suspend(std::coroutine_handle<>) const noexcept {}
-    const Context& await_resume() const noexcept { return context; }
-  };
-  template <bool kTry>
-  Awaiter MakeAwaiter(PromiseBase&, const Context& context) && {
-    return {context};
-  }
-};
-
 }  // namespace internal
-
-// Yields the context of the coroutine that awaits it, without suspending.
-inline internal::CurrentContextAwaitable CurrentContext() { return {}; }
 
 // The coroutine's name and where it waits, such as "Echo (server.cc:12)".
 std::string DescribeCoroutine(const PromiseBase& promise);

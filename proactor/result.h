@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the library knows about result types: which can carry a failure, and how a plain value joins them.
+// What the library knows about result types: which can carry a failure, how a plain value joins them, and where a
+// coroutine keeps one.
 //
 //   CarriesStatus<absl::StatusOr<int>>       // true: `Try` works in a coroutine that returns it
 //   WithStatus<int>                          // absl::StatusOr<int>: an int that may also fail
@@ -8,6 +9,8 @@
 #ifndef PROACTOR_RESULT_H_
 #define PROACTOR_RESULT_H_
 
+#include <concepts>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -63,6 +66,39 @@ inline constexpr bool CarriesStatus = internal::ResultTraits<T>::kCarriesStatus;
 
 template <class T>
 using WithStatus = typename internal::ResultTraits<T>::WithStatus;
+
+namespace internal {
+
+// Where a promise keeps the result until it is taken.
+template <class T>
+struct ResultSlot {
+  std::optional<T> result;
+  template <class U = T>
+    requires std::constructible_from<T, U&&>
+  void return_value(U&& value) {
+    result.emplace(std::forward<U>(value));
+  }
+  T Take() { return *std::move(result); }
+};
+// A status needs no "not yet": being done is the coroutine's state.
+template <class T>
+  requires CarriesStatus<T>
+struct ResultSlot<T> {
+  T result;
+  template <class U = T>
+    requires std::convertible_to<U&&, T>
+  void return_value(U&& value) {
+    result = std::forward<U>(value);
+  }
+  T Take() { return std::move(result); }
+};
+template <>
+struct ResultSlot<void> {
+  void return_void() {}
+  void Take() {}
+};
+
+}  // namespace internal
 
 }  // namespace proactor
 

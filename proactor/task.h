@@ -22,17 +22,14 @@
 #ifndef PROACTOR_TASK_H_
 #define PROACTOR_TASK_H_
 
-#include <concepts>
 #include <coroutine>
 #include <exception>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "proactor/log.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
@@ -43,35 +40,6 @@ template <class T>
 class Task;
 
 namespace internal {
-
-// Where a promise keeps the result until it is taken.
-template <class T>
-struct ResultSlot {
-  std::optional<T> result;
-  template <class U = T>
-    requires std::constructible_from<T, U&&>
-  void return_value(U&& value) {
-    result.emplace(std::forward<U>(value));
-  }
-  T Take() { return *std::move(result); }
-};
-// A status needs no "not yet": being done is the coroutine's state.
-template <class T>
-  requires CarriesStatus<T>
-struct ResultSlot<T> {
-  T result;
-  template <class U = T>
-    requires std::convertible_to<U&&, T>
-  void return_value(U&& value) {
-    result = std::forward<U>(value);
-  }
-  T Take() { return std::move(result); }
-};
-template <>
-struct ResultSlot<void> {
-  void return_void() {}
-  void Take() {}
-};
 
 template <class T>
 class Promise final : public PromiseBase, public ResultSlot<T> {
