@@ -6,8 +6,8 @@
 //   ErrnoOf(status) == ECONNRESET
 //
 // Codes are those of `absl::ErrnoToStatusCode`, with two exceptions. ETIMEDOUT and ETIME are `kUnavailable`, because in
-// this library `kDeadlineExceeded` comes only from the scope that set the deadline; so is EPIPE, like ECONNRESET: which of
-// the two a write meets is a matter of timing. The message names the system call and what errno(3) means; the number
+// this library `kDeadlineExceeded` comes only from the scope that set the deadline; so is EPIPE, like ECONNRESET: which
+// of the two a write meets is a matter of timing. The message names the system call and what errno(3) means; the number
 // itself is in a payload.
 //
 // Threads: all functions may be called from any thread.
