@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
+#include "proactor/backend/simulated_chance.h"
+#include "proactor/backend/simulated_system.h"
+#include "proactor/system.h"
 #include "tests/proactor/backend/either_system.h"
 
 namespace proactor {
@@ -316,6 +320,110 @@ TEST(SimulatedQueueTest, AnAbortedConnectionIsReportedByAccept) {
   EXPECT_EQ(system.Accept(listener, nullptr, nullptr), -ECONNABORTED);
   EXPECT_EQ(system.Accept(listener, nullptr, nullptr), -EAGAIN);
   EXPECT_EQ(system.Connect(client, address.data(), address.size), -ECONNRESET);
+}
+
+// --- Random calls on both. ---
+
+// Two connections, and 40 calls on their four sockets, the same for the same seed. Yields the answers.
+class RandomCalls {
+ public:
+  // The kernel needs `patience` milliseconds after each call to be done with it.
+  RandomCalls(System& system, uint64_t seed, int patience)
+      : system_(system), chance_(seed, /*short_transfers=*/false), patience_(patience) {}
+
+  std::string Run() {
+    Connect();
+    for (int i = 0; i < 40; ++i) {
+      Call(chance_.Below(4));
+      if (patience_ > 0) poll(nullptr, 0, patience_);
+    }
+    for (int fd : sockets_) {
+      if (fd >= 0) system_.Close(fd);
+    }
+    return answers_;
+  }
+
+ private:
+  void Connect() {
+    int listener = system_.Socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    EXPECT_EQ(system_.Bind(listener, address_.data(), address_.size), 0);
+    EXPECT_EQ(system_.Listen(listener, 8), 0);
+    EXPECT_EQ(system_.SocketName(listener, address_.data(), &address_.size), 0);
+    for (int i = 0; i < 4; i += 2) {
+      sockets_[i] = system_.Socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      system_.Connect(sockets_[i], address_.data(), address_.size);
+      while ((sockets_[i + 1] = system_.Accept(listener, nullptr, nullptr)) == -EAGAIN) {
+      }
+      EXPECT_EQ(system_.Connect(sockets_[i], address_.data(), address_.size), 0);
+      // Otherwise the kernel holds small sends back.
+      Set(sockets_[i], IPPROTO_TCP, TCP_NODELAY, 1);
+      Set(sockets_[i + 1], IPPROTO_TCP, TCP_NODELAY, 1);
+    }
+    system_.Close(listener);
+  }
+
+  void Call(size_t which) {
+    int& fd = sockets_[which];
+    if (fd < 0) return;
+    char buffer[64];
+    RawAddress name;
+    switch (chance_.Below(9)) {
+      case 0:
+      case 1:
+        return Note("send", which, system_.Send(fd, "hello world", 1 + chance_.Below(11)));
+      case 2:
+      case 3:
+        return Note("recv", which, system_.Receive(fd, buffer, 1 + chance_.Below(40)));
+      case 4:
+        return Note("shutdown", which, system_.Shutdown(fd, static_cast<int>(chance_.Below(3))));
+      case 5:
+        return Note("SO_ERROR", which, -GetError(fd));
+      case 6:
+        return Note("getpeername", which, system_.PeerName(fd, name.data(), &name.size));
+      case 7:
+        return Note("connect", which, system_.Connect(fd, address_.data(), address_.size));
+      default:
+        if (chance_.OneIn(2)) return;
+        if (chance_.OneIn(4)) SetLinger(fd);
+        Note("close", which, system_.Close(fd));
+        fd = -1;
+    }
+  }
+
+  void Set(int fd, int level, int name, int value) { system_.SetSocketOption(fd, level, name, &value, sizeof(value)); }
+  void SetLinger(int fd) {
+    linger at_once = {.l_onoff = 1, .l_linger = 0};
+    system_.SetSocketOption(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  }
+  int GetError(int fd) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    system_.GetSocketOption(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error;
+  }
+  void Note(const char* call, size_t which, int result) {
+    answers_ += std::string(call) + " on " + std::to_string(which) + ": ";
+    answers_ += (result < 0 ? strerrorname_np(-result) : std::to_string(result)) + "\n";
+  }
+
+  System& system_;
+  SimulatedChance chance_;
+  int patience_;
+  RawAddress address_ = RawAddress::Ipv4("127.0.0.1");
+  int sockets_[4] = {};
+  std::string answers_;
+};
+
+TEST(SimulatedSocketComparisonTest, RandomCallsAreAnsweredAsByTheKernel) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SimulatedSystem system({.short_transfers = false, .interruptions = false});
+    std::string simulated = RandomCalls(system, seed, 0).Run();
+    // The kernel hurries first. What is different then may only have been late.
+    std::string kernel = RandomCalls(System::Real(), seed, 0).Run();
+    for (int i = 0; i < 5 && kernel != simulated; ++i) kernel = RandomCalls(System::Real(), seed, 1 + 4 * i).Run();
+    EXPECT_EQ(kernel, simulated) << "with seed " << seed;
+    EXPECT_EQ(system.open_descriptors(), 0);
+  }
 }
 
 }  // namespace
