@@ -26,6 +26,11 @@ class OperationBase;
 // What a descriptor is, as far as it matters for waiting.
 enum class DescriptorKind : char { kSocket, kPipe, kTerminal, kRegularFile, kOther };
 
+// Whether one may have places that are read and written by their offset. Where none has, asking for one is ESPIPE.
+inline bool MayHaveOffsets(DescriptorKind kind) {
+  return kind == DescriptorKind::kRegularFile || kind == DescriptorKind::kOther;
+}
+
 struct Descriptor {
   System& system;
   int number;

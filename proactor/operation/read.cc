@@ -16,4 +16,11 @@ int ReadFields::Perform(System& system) const {
   return system.Read(descriptor->number, buffer.data(), buffer.size(), offset);
 }
 
+// As pread(2). The ring would take a negative offset for the position, and none for what has no offsets.
+std::optional<int> ReadAtOp::Immediate() const {
+  if (offset < 0) return -EINVAL;
+  if (!MayHaveOffsets(descriptor->kind)) return -ESPIPE;
+  return ReadFields::Immediate();
+}
+
 }  // namespace proactor

@@ -43,6 +43,8 @@ struct ReadOp : ReadFields {
 struct ReadAtOp : ReadFields {
   static constexpr char kName[] = "pread";
   static constexpr Readiness kReadiness = Readiness::kBlocking;
+
+  std::optional<int> Immediate() const;
 };
 
 }  // namespace proactor

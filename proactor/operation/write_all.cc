@@ -33,6 +33,13 @@ bool WriteFields::Advance(int& result) {
   return written == bytes.size();
 }
 
+// As pwrite(2). The ring would take a negative offset for the position, and none for what has no offsets.
+std::optional<int> WriteAllAtOp::Immediate() const {
+  if (offset < 0) return -EINVAL;
+  if (!MayHaveOffsets(descriptor->kind)) return -ESPIPE;
+  return WriteFields::Immediate();
+}
+
 absl::Status WriteFields::ToStatus(absl::Status failure) const {
   return WithBytesTransferred(std::move(failure), written);
 }

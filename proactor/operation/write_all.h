@@ -49,6 +49,8 @@ struct WriteAllOp : WriteFields {
 struct WriteAllAtOp : WriteFields {
   static constexpr char kName[] = "pwrite";
   static constexpr Readiness kReadiness = Readiness::kBlocking;
+
+  std::optional<int> Immediate() const;
 };
 
 }  // namespace proactor
