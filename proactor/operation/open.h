@@ -25,6 +25,7 @@ struct OpenOp {
 
   void Prepare(io_uring_sqe& entry) const;
   int Perform(System& system) const;
+  bool Advance(int& result) const;
   OwnedDescriptor ToValue(int result) const { return OwnedDescriptor(*system, result, DescriptorKind::kOther); }
 };
 
