@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -139,16 +140,50 @@ TEST_F(UringCatTest, AppendsWhereStandardOutputAppends) {
   EXPECT_EQ(Contents(Path("log")), "old new");
 }
 
-TEST_F(UringCatTest, ReadsATerminalUpToItsEndOfFile) {
-  OwnedDescriptor keyboard = Own(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  ASSERT_GE(keyboard->number, 0);
-  ASSERT_EQ(grantpt(keyboard->number) | unlockpt(keyboard->number), 0);
-  ChildProcess cat({.program = kCat, .input = Open(ptsname(keyboard->number), O_RDWR)->number});
+// A pseudo-terminal: what is typed and shown at one end is read and written at the other.
+struct Terminal {
+  explicit Terminal(int flags = 0) {
+    int result = grantpt(keyboard->number) | unlockpt(keyboard->number);
+    EXPECT_EQ(result, 0) << std::strerror(errno);
+    standard = Own(open(ptsname(keyboard->number), O_RDWR | O_NOCTTY | O_CLOEXEC | flags));
+    EXPECT_GE(standard->number, 0) << std::strerror(errno);
+  }
 
-  WriteTo(keyboard->number, "typed\n");
+  OwnedDescriptor keyboard = Own(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  OwnedDescriptor standard;
+};
+
+TEST_F(UringCatTest, ReadsATerminalUpToItsEndOfFile) {
+  Terminal terminal;
+  ChildProcess cat({.program = kCat, .input = terminal.standard->number});
+
+  WriteTo(terminal.keyboard->number, "typed\n");
   EXPECT_EQ(cat.ReadLine(), "typed");
-  WriteTo(keyboard->number, "again\n\x04");
+  WriteTo(terminal.keyboard->number, "again\n\x04");
   EXPECT_THAT(cat.Finish(), Prints("again\n"));
+}
+
+// Where io_uring fails with EAGAIN, unlike with a pipe.
+TEST_F(UringCatTest, WaitsForANonBlockingTerminal) {
+  Terminal terminal(O_NONBLOCK);
+  ChildProcess cat({.program = kCat, .input = terminal.standard->number});
+
+  for (int i = 0; i < 100; ++i) {
+    WriteTo(terminal.keyboard->number, "typed\n");
+    ASSERT_EQ(cat.ReadLine(), "typed") << "round " << i;
+  }
+  WriteTo(terminal.keyboard->number, "\x04");
+  EXPECT_THAT(cat.Finish(), Prints(""));
+  EXPECT_NE(fcntl(terminal.standard->number, F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST_F(UringCatTest, WaitsForRoomInANonBlockingTerminal) {
+  Terminal terminal(O_NONBLOCK);
+  std::string text = std::string(100'000, 'x') + "end";
+  ChildProcess cat({.program = kCat, .arguments = {File("a", text)}, .output = terminal.standard->number});
+
+  EXPECT_TRUE(ReadFrom(terminal.keyboard->number, text.size()) == text);
+  EXPECT_THAT(cat.Finish(), Prints(""));
 }
 
 TEST_F(UringCatTest, WaitsForTheWriterOfAFifo) {
@@ -180,6 +215,21 @@ TEST_F(UringCatTest, PassesOnWhatHasArrivedWithoutWaitingForMore) {
   EXPECT_THAT(cat.Finish(), Prints(""));
 }
 
+// Stopping and continuing interrupts the wait (EINTR).
+TEST_F(UringCatTest, GoesOnAfterItWasStopped) {
+  ChildProcess cat({.program = kCat});
+  WriteTo(cat.input(), "before\n");
+  ASSERT_EQ(cat.ReadLine(), "before");
+
+  for (int i = 0; i < 20; ++i) {
+    cat.Signal(SIGSTOP);
+    cat.Signal(SIGCONT);
+    WriteTo(cat.input(), "after\n");
+    ASSERT_EQ(cat.ReadLine(), "after");
+  }
+  EXPECT_THAT(cat.Finish(), Prints(""));
+}
+
 TEST_F(UringCatTest, ReportsAMissingFileAndWritesTheOthers) {
   std::string a = File("a", "1"), b = File("b", "2");
 
@@ -207,6 +257,14 @@ TEST_F(UringCatTest, DoesNotAppendAFileToItself) {
   EXPECT_THAT(RunToEnd({.program = kCat, .arguments = {a, b}, .output = output->number}),
               Fails("", "uring-cat: " + a + ": input file is output file\n"));
   EXPECT_EQ(std::filesystem::file_size(a), 2u);
+}
+
+// There is nothing in it to append.
+TEST_F(UringCatTest, CopiesAnEmptyFileOrADeviceToItself) {
+  OwnedDescriptor file = Open(File("a", ""), O_WRONLY | O_APPEND), device = Open("/dev/null", O_RDWR);
+
+  EXPECT_THAT(RunToEnd({.program = kCat, .arguments = {Path("a")}, .output = file->number}), Prints(""));
+  EXPECT_THAT(RunToEnd({.program = kCat, .input = device->number, .output = device->number}), Prints(""));
 }
 
 TEST_F(UringCatTest, EndsBySigpipeWhenNobodyReads) {
