@@ -80,7 +80,6 @@ void SimulatedProactor::Try(InFlight& in_flight) {
   } else {
     // It goes on with the rest, as if submitted again.
     in_flight.start = AfterLatency();
-    in_flight.waits_since = kNotTried;
     in_flight.tried = true;
   }
 }

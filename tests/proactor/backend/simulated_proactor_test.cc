@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <memory>
 #include <set>
 #include <string>
@@ -38,6 +39,7 @@ using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
 constexpr uint64_t kSeeds = 50;
+constexpr char kManyBytes[5000] = {};
 
 // A system, a proactor and a scheduler.
 struct Simulation {
@@ -186,6 +188,39 @@ TEST(SimulatedProactorTest, LatencyTakesTimeInQuarters) {
   }
   EXPECT_THAT(seen, UnorderedElementsAre(absl::Milliseconds(0), absl::Milliseconds(1), absl::Milliseconds(2),
                                          absl::Milliseconds(3), absl::Milliseconds(4)));
+}
+
+TEST(SimulatedProactorTest, EachPartOfAWriteTakesItsTime) {
+  Simulation simulation({.buffer_size = 100, .max_latency = absl::Milliseconds(4)});
+  Pipe pipe(simulation.system);
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(WriteAndEnd(pipe, std::string_view(kManyBytes, sizeof(kManyBytes))));
+    // Without latency of its own: what takes time is the writer.
+    char buffer[100];
+    for (size_t read = 0; read < sizeof(kManyBytes);) {
+      int n = simulation.system.Read(pipe.reader->number, buffer, sizeof(buffer), -1);
+      if (n > 0) read += static_cast<size_t>(n);
+      if (n == -EAGAIN) co_await Try(Sleep(absl::Microseconds(100)));
+    }
+    co_return absl::OkStatus();
+  };
+  absl::Status status = simulation.scheduler.Run(WithTaskGroup(body));
+  EXPECT_THAT(status, IsOk());
+  EXPECT_GT(simulation.Elapsed(), absl::Milliseconds(40));
+}
+
+TEST(SimulatedProactorTest, OneWaitMayBringSomeOfTheResultsOrAll) {
+  std::set<int64_t> counts;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Simulation simulation({.seed = seed, .short_transfers = false, .interruptions = false});
+    Pipe pipes[] = {Pipe(simulation.system), Pipe(simulation.system), Pipe(simulation.system)};
+    for (Pipe& pipe : pipes) simulation.scheduler.Spawn(WriteAndEnd(pipe, "x"));
+    simulation.scheduler.Turn(MonotonicTime::Past());
+    counts.insert(simulation.scheduler.counters().completions.value());
+    // The tasks must not outlive the pipes.
+    simulation.scheduler.Shutdown();
+  }
+  EXPECT_THAT(counts, UnorderedElementsAre(1, 2, 3));
 }
 
 // A read that waits, and in the same moment the byte and the cancellation. What became of each.

@@ -421,7 +421,7 @@ TEST(SimulatedSocketComparisonTest, RandomCallsAreAnsweredAsByTheKernel) {
     // The kernel hurries first. What is different then may only have been late.
     std::string kernel = RandomCalls(System::Real(), seed, 0).Run();
     for (int i = 0; i < 5 && kernel != simulated; ++i) kernel = RandomCalls(System::Real(), seed, 1 + 4 * i).Run();
-    EXPECT_EQ(kernel, simulated) << "with seed " << seed;
+    ASSERT_EQ(kernel, simulated) << "with seed " << seed;
     EXPECT_EQ(system.open_descriptors(), 0);
   }
 }
