@@ -115,6 +115,7 @@ TEST_P(FileTest, ManyReadsAtOffsetsMayBeInFlight) {
         co_return absl::OkStatus();
       };
       for (size_t i = 0; i < 256; ++i) group.Spawn(part(i * 1000));
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(all));
@@ -249,6 +250,7 @@ TEST_P(PipeTest, AReadWaitsForTheWriter) {
       group.Spawn(write());
       std::string text = co_await Try(ReadToEnd(reader));
       EXPECT_EQ(text, "late");
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(both));
@@ -271,6 +273,7 @@ TEST_P(PipeTest, AWriteOfMoreThanThePipeHoldsWaitsForTheReader) {
       group.Spawn(write());
       std::string read = co_await Try(ReadToEnd(reader));
       EXPECT_TRUE(read == text);
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_return co_await WithTaskGroup(both);

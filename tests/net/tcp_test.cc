@@ -38,6 +38,7 @@ Task<absl::StatusOr<Connection>> Connect() {
     };
     group.Spawn(accept());
     connection.client = co_await Try(TcpStream::Connect(address));
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   co_await Try(WithTaskGroup(body));
@@ -72,6 +73,7 @@ TEST_P(TcpStreamTest, BytesArriveInOrderAndTheEndIsZeroBytes) {
       };
       group.Spawn(write());
       received = co_await Try(ReadToEnd(connection.server));
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(exchange));
@@ -94,6 +96,7 @@ TEST_P(TcpStreamTest, MoreThanTheBuffersHoldIsWrittenInParts) {
       group.Spawn(write());
       std::string buffer(1 << 20, '\0');
       while (size_t n = co_await Try(connection.server.Read(buffer))) received.append(buffer, 0, n);
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(exchange));
@@ -117,7 +120,9 @@ TEST_P(TcpStreamTest, OneCoroutineReadsWhileAnotherWrites) {
       co_await Try(connection.client.WriteAll("ping"));
       char buffer[10];
       for (size_t got = 0; got < 4;) got += co_await Try(connection.server.Read(buffer));
-      co_return co_await connection.server.WriteAll("pong");
+      absl::Status status = co_await connection.server.WriteAll("pong");
+      co_await group.Join();
+      co_return status;
     };
     absl::Status status = co_await WithTaskGroup(exchange);
     co_return status;
@@ -203,6 +208,7 @@ TEST_P(TcpStreamTest, CancelledReadLosesNoBytes) {
         group.Spawn(write());
         absl::StatusOr<size_t> n = co_await WithTimeout(absl::Microseconds(10), connection.server.Read(buffer));
         if (n.ok()) received.append(buffer, *n);
+        co_await group.Join();
         co_return absl::OkStatus();
       };
       co_await Try(WithTaskGroup(race));
@@ -339,6 +345,7 @@ TEST_P(TcpListenerTest, ACancelledAcceptLosesNoConnection) {
         absl::StatusOr<TcpStream> stream = co_await WithTimeout(absl::Microseconds(1 + accepted % 10), listener.Accept());
         if (stream.ok()) ++accepted;
       }
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(race));
@@ -365,6 +372,7 @@ TEST(TcpStreamDeathTest, ASecondReaderEndsTheProcessWithASentence) {
             };
             group.Spawn(read());
             group.Spawn(read());
+            co_await group.Join();
             co_return absl::OkStatus();
           };
           co_return co_await WithTaskGroup(two);
@@ -389,6 +397,7 @@ TEST(TcpStreamDeathTest, DestroyedWithAReadInFlightEndsTheProcessWithASentence) 
             group.Spawn(read());
             co_await Try(Sleep(absl::Seconds(1)));
             connection.client = TcpStream();
+            co_await group.Join();
             co_return absl::OkStatus();
           };
           co_return co_await WithTaskGroup(destroy);

@@ -50,6 +50,7 @@ TEST(CancelScopeTest, CancelFromASiblingEndsASleepInProgress) {
     };
     group.Spawn(sleeper());
     group.Spawn(killer());
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
@@ -115,6 +116,7 @@ TEST(CancelScopeTest, ACoroutineThatIgnoresItsCancellationDoesNotStarveOthers) {
       group.Spawn(stubborn());
       for (int i = 0; i < 10; ++i) co_await Try(Sleep(absl::ZeroDuration()));
       stop = true;
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_return co_await WithTaskGroup(group_body);
@@ -242,6 +244,7 @@ TEST(CancelScopeTest, TenThousandSleepersAreCancelledInOneTurn) {
       co_await Try(Sleep(absl::Seconds(1)));
       turns = world.scheduler().counters().turns.value();
       group.Cancel();
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_return co_await WithTaskGroup(group_body);

@@ -39,6 +39,7 @@ TEST_P(SleepTest, ThoseWithEarlierDeadlinesWakeFirst) {
       co_return absl::OkStatus();
     };
     for (int milliseconds : {30, 10, 20, 0, 40}) group.Spawn(sleeper(milliseconds));
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
@@ -67,6 +68,7 @@ TEST_P(SleepTest, ZeroGivesTheOthersATurn) {
     };
     group.Spawn(counter(1));
     group.Spawn(counter(2));
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());

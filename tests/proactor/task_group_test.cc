@@ -225,7 +225,9 @@ TEST(TaskGroupTest, ATemporaryBodyThatCapturesByReferenceWorks) {
         co_return absl::OkStatus();
       };
       group.Spawn(child());
-      co_return co_await Sleep(absl::Seconds(1));
+      absl::Status status = co_await Sleep(absl::Seconds(1));
+      co_await group.Join();
+      co_return status;
     });
   };
   EXPECT_THAT(world.Run(main()), IsOk());

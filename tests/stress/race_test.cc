@@ -121,6 +121,7 @@ Task<absl::Status> Streams(Race& race) {
     };
     group.Spawn(writer());
     received = co_await Try(ReadInterrupted(race, connection.server));
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   co_await Try(WithTaskGroup(body));
@@ -161,6 +162,7 @@ Task<absl::Status> Connections(Race& race) {
       co_await Try(stream->WriteAll("!"));
       ++served;
     }
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   co_return co_await WithTaskGroup(body);
