@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/promise.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "proactor/task_record.h"
 
@@ -42,7 +44,8 @@ void DestroyFrames(PromiseBase& outermost) noexcept {
 namespace {
 
 // "proactor::Task<absl::Status> net::Echo(TcpStream)" -> "net::Echo". Compilers describe a coroutine's body in ways of
-// their own, so this keeps what stands before the first parenthesis that is outside of angle brackets.
+// their own, so this keeps what stands before the first parenthesis that is outside of angle brackets and not part of a
+// name: "operator()", and Clang's "(anonymous namespace)".
 std::string FunctionName(const char* pretty) {
   std::string_view text = pretty;
   size_t begin = 0;
@@ -53,10 +56,12 @@ std::string FunctionName(const char* pretty) {
     if (text[i] == '>') --depth;
     if (depth != 0) continue;
     if (text[i] == ' ') begin = i + 1;
-    if (text[i] == '(') {
+    if (text[i] != '(') continue;
+    if (!text.substr(0, i).ends_with("operator") && !text.substr(i).starts_with("(anonymous ")) {
       end = i;
       break;
     }
+    i = std::min(text.find(')', i), text.size());
   }
   return std::string(text.substr(begin, end - begin));
 }
