@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/task_record.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proactor/cancellation.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/simulated_world.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+
+Task<absl::Status> Innermost() { co_return co_await Sleep(absl::Seconds(1)); }
+Task<absl::Status> Middle() { co_return co_await Innermost(); }
+Task<absl::Status> Outermost() { co_return co_await Middle(); }
+
+// Runs a task up to where everything waits.
+class TaskRecordTest : public ::testing::Test {
+ protected:
+  ~TaskRecordTest() override { scheduler().Shutdown(); }
+
+  void Start(Task<absl::Status> task, std::string_view name = "") {
+    scheduler().Spawn(std::move(task), name);
+    scheduler().Turn(MonotonicTime::Past());
+  }
+  Scheduler& scheduler() { return world_.scheduler(); }
+
+  SimulatedWorld world_;
+};
+
+TEST_F(TaskRecordTest, ItsDumpIsTheChainOfCoroutinesAndWhatTheLastOneWaitsFor) {
+  Start(Outermost(), "server");
+  EXPECT_THAT(scheduler().Dump(), MatchesRegex("task server\n"
+                                               "  proactor::.*::Outermost \\(task_record_test.cc:[0-9]+\\)\n"
+                                               "    proactor::.*::Middle \\(task_record_test.cc:[0-9]+\\)\n"
+                                               "      proactor::.*::Innermost \\(task_record_test.cc:[0-9]+\\) "
+                                               "waits for sleep[^\n]*\n"));
+}
+
+TEST_F(TaskRecordTest, OneWithoutANameSaysSo) {
+  Start(Innermost());
+  EXPECT_THAT(scheduler().Dump(), HasSubstr("task (unnamed)\n"));
+}
+
+TEST_F(TaskRecordTest, OneThatHasNotRunYetWaitsForItsTurn) {
+  scheduler().Spawn(Outermost(), "late");
+  EXPECT_EQ(scheduler().Dump(), "task late\n  a coroutine before its first co_await waits for its turn to run\n");
+}
+
+TEST_F(TaskRecordTest, OneThatHasEndedIsNotInTheDump) {
+  auto body = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
+  Start(body());
+  EXPECT_THAT(scheduler().Dump(), IsEmpty());
+  EXPECT_TRUE(scheduler().idle());
+  EXPECT_EQ(scheduler().counters().tasks_started.value(), 1);
+  EXPECT_EQ(scheduler().counters().tasks_finished.value(), 1);
+}
+
+TEST_F(TaskRecordTest, ADumpHasTheTasksOfScopesInside) {
+  auto group_body = [](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(Middle(), {.name = "child"});
+    co_return co_await Innermost();
+  };
+  auto body = [&]() -> Task<absl::Status> { co_return co_await WithTaskGroup(group_body); };
+  Start(body(), "parent");
+  scheduler().Turn(MonotonicTime::Past());
+  std::string dump = scheduler().Dump();
+  EXPECT_THAT(dump, HasSubstr("task parent\n"));
+  EXPECT_THAT(dump, HasSubstr("task child\n"));
+}
+
+// What a cancelled scope relies on to find whom to tell.
+TEST_F(TaskRecordTest, WaitsForWhatItsInnermostCoroutineWaitsFor) {
+  const TaskRecord* record = nullptr;
+  const Suspension* while_running = nullptr;
+  auto body = [&]() -> Task<absl::Status> {
+    record = (co_await CurrentContext()).task;
+    while_running = record->waiting();
+    co_await Try(Outermost());
+    co_return co_await Sleep(absl::Seconds(1));
+  };
+  Start(body(), "waiter");
+  EXPECT_EQ(while_running, nullptr);
+  ASSERT_NE(record->waiting(), nullptr);
+  EXPECT_THAT(record->waiting()->Describe(), HasSubstr("sleep"));
+  EXPECT_EQ(record->name(), "waiter");
+  EXPECT_EQ(record->context().task, record);
+}
+
+}  // namespace
+}  // namespace proactor
