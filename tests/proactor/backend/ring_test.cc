@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/ring.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proactor/testing/status_matchers.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12, newer than the liburing that this builds with.
+
+// The real kernel as older ones are, or as one that is short of something.
+class OtherKernel final : public RingKernel {
+ public:
+  int Setup(unsigned entries, io_uring_params* params) override {
+    attempts.push_back({entries, params->cq_entries, params->flags});
+    if (setup_error != 0) return -setup_error;
+    if (entries > largest) return -ENOMEM;
+    if ((params->flags & refused_flags) != 0) return -EINVAL;
+    int result = real_.Setup(entries, params);
+    params->features &= ~missing_features;
+    open += result >= 0;
+    return result;
+  }
+  int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
+    return real_.Enter(fd, submit, wait_for, flags, argument, size);
+  }
+  int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
+    if (opcode == refused_registration) return -EINVAL;
+    int result = real_.Register(fd, opcode, argument, count);
+    if (opcode == IORING_REGISTER_RING_FDS && result == 1) ++registered;
+    if (opcode == IORING_UNREGISTER_RING_FDS && result == 1) --registered;
+    return result;
+  }
+  void* Map(int fd, size_t size, off_t offset) override {
+    if (offset == refused_mapping) {
+      errno = ENOMEM;
+      return MAP_FAILED;
+    }
+    ++mapped;
+    return real_.Map(fd, size, offset);
+  }
+  void Unmap(void* address, size_t size) override {
+    --mapped;
+    real_.Unmap(address, size);
+  }
+  void Close(int fd) override {
+    --open;
+    real_.Close(fd);
+  }
+
+  struct Attempt {
+    unsigned entries;
+    unsigned completions;
+    unsigned flags;
+  };
+  std::vector<Attempt> attempts;
+  // What it holds for the rings that there are.
+  int open = 0;
+  int mapped = 0;
+  int registered = 0;
+
+  int setup_error = 0;
+  unsigned largest = ~0u;
+  unsigned refused_flags = 0;
+  unsigned missing_features = 0;
+  unsigned refused_registration = ~0u;
+  off_t refused_mapping = -1;
+
+ private:
+  RingKernel& real_ = RingKernel::Real();
+};
+
+std::unique_ptr<Ring> MakeRing(RingOptions options = {}, RingKernel& kernel = RingKernel::Real()) {
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create(options, kernel);
+  EXPECT_THAT(ring, IsOk());
+  EXPECT_THAT((*ring)->Enable(), IsOk());
+  return *std::move(ring);
+}
+
+void PushNop(Ring& ring, uint64_t user_data) {
+  io_uring_sqe* entry = ring.NextEntry();
+  ASSERT_NE(entry, nullptr);
+  entry->opcode = IORING_OP_NOP;
+  entry->user_data = user_data;
+  ring.Push();
+}
+
+std::vector<uint64_t> Reap(Ring& ring) {
+  std::vector<uint64_t> reaped;
+  ring.Reap([](uint64_t) {}, [&](const io_uring_cqe& completion) { reaped.push_back(completion.user_data); });
+  return reaped;
+}
+
+std::vector<uint64_t> Numbers(size_t count) {
+  std::vector<uint64_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), uint64_t{0});
+  return numbers;
+}
+
+MonotonicTime Now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
+}
+
+// --- Entries in, completions out. ---
+
+TEST(RingTest, CompletesInOrderWhatWasPushedInOrder) {
+  std::unique_ptr<Ring> ring = MakeRing();
+  for (uint64_t i = 0; i < 100; ++i) PushNop(*ring, i);
+  EXPECT_EQ(ring->unsubmitted(), 100u);
+  EXPECT_FALSE(ring->HasCompletions());
+  EXPECT_EQ(ring->Enter(100, MonotonicTime::Infinite()), 100);
+  EXPECT_EQ(ring->unsubmitted(), 0u);
+  EXPECT_TRUE(ring->HasCompletions());
+  EXPECT_EQ(Reap(*ring), Numbers(100));
+  EXPECT_FALSE(ring->HasCompletions());
+}
+
+TEST(RingTest, AFullQueueHasNoEntryUntilItIsEntered) {
+  std::unique_ptr<Ring> ring = MakeRing({.entries = 4});
+  ASSERT_EQ(ring->entries(), 4u);
+  for (uint64_t i = 0; i < 4; ++i) PushNop(*ring, i);
+  EXPECT_EQ(ring->NextEntry(), nullptr);
+  EXPECT_EQ(ring->Enter(0, MonotonicTime::Past()), 4);
+  for (uint64_t i = 0; i < 4; ++i) PushNop(*ring, i);
+  EXPECT_EQ(ring->NextEntry(), nullptr);
+}
+
+TEST(RingTest, AnEntryIsZeroHoweverItWasUsedBefore) {
+  std::unique_ptr<Ring> ring = MakeRing({.entries = 4});
+  constexpr io_uring_sqe kZero = {};
+  for (int i = 0; i < 20; ++i) {
+    io_uring_sqe* entry = ring->NextEntry();
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(std::memcmp(entry, &kZero, sizeof(kZero)), 0);
+    // Not pushed: the same entry comes again.
+    std::memset(entry, 0xff, sizeof(*entry));
+    EXPECT_EQ(ring->NextEntry(), entry);
+    PushNop(*ring, 1);
+    EXPECT_EQ(ring->Enter(1, MonotonicTime::Infinite()), 1);
+    EXPECT_THAT(Reap(*ring), ElementsAre(1u));
+  }
+}
+
+TEST(RingTest, ReapingFreesThePlacesAtOnce) {
+  std::unique_ptr<Ring> ring = MakeRing({.entries = 4, .completions = 8});
+  ASSERT_EQ(ring->completion_entries(), 8u);
+  for (uint64_t round = 0; round < 1000; ++round) {
+    for (uint64_t half : {0, 4}) {
+      for (uint64_t i = 0; i < 4; ++i) PushNop(*ring, half + i);
+      ASSERT_EQ(ring->Enter(0, MonotonicTime::Past()), 4);
+    }
+    ASSERT_EQ(Reap(*ring), Numbers(8));
+    ASSERT_FALSE(ring->overflowed());
+  }
+}
+
+TEST(RingTest, AllOfABatchIsForeseenBeforeTheFirstIsHandled) {
+  std::unique_ptr<Ring> ring = MakeRing();
+  for (uint64_t i = 0; i < 10; ++i) PushNop(*ring, i);
+  ring->Enter(10, MonotonicTime::Infinite());
+  std::vector<uint64_t> foreseen, handled;
+  unsigned count = ring->Reap([&](uint64_t user_data) { foreseen.push_back(user_data); },
+                              [&](const io_uring_cqe& completion) {
+                                EXPECT_EQ(foreseen.size(), 10u);
+                                handled.push_back(completion.user_data);
+                              });
+  EXPECT_EQ(count, 10u);
+  EXPECT_EQ(foreseen, Numbers(10));
+  EXPECT_EQ(handled, Numbers(10));
+}
+
+TEST(RingTest, AnOverflowIsSeenAndLosesNothing) {
+  std::unique_ptr<Ring> ring = MakeRing({.entries = 4, .completions = 8});
+  std::vector<uint64_t> reaped;
+  uint64_t pushed = 0;
+  bool overflowed = false;
+  while (pushed < 40) {
+    while (pushed < 40 && ring->NextEntry() != nullptr) PushNop(*ring, pushed++);
+    int result = ring->Enter(0, MonotonicTime::Past());
+    overflowed = overflowed || ring->overflowed();
+    if (result >= 0) continue;
+    // An older kernel takes nothing until completions have been taken.
+    ASSERT_EQ(result, -EBUSY);
+    for (uint64_t user_data : Reap(*ring)) reaped.push_back(user_data);
+  }
+  EXPECT_TRUE(overflowed);
+  while (reaped.size() < 40) {
+    ASSERT_TRUE(ring->HasCompletions() || ring->NeedsEnter() || ring->unsubmitted() > 0);
+    for (uint64_t user_data : Reap(*ring)) reaped.push_back(user_data);
+    ring->Enter(0, MonotonicTime::Past());
+  }
+  EXPECT_EQ(reaped, Numbers(40));
+  EXPECT_FALSE(ring->overflowed());
+}
+
+// --- Waiting. ---
+
+class RingTimeoutTest : public ::testing::TestWithParam<unsigned> {};
+
+TEST_P(RingTimeoutTest, IsEtimeAndNeverEarly) {
+  OtherKernel kernel;
+  kernel.missing_features = GetParam();
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  for (absl::Duration timeout :
+       {absl::ZeroDuration(), absl::Nanoseconds(1), absl::Microseconds(50), absl::Seconds(-1), absl::Milliseconds(3)}) {
+    for (int i = 0; i < 5; ++i) {
+      MonotonicTime until = Now() + timeout;
+      EXPECT_EQ(ring->Enter(1, until), -ETIME);
+      EXPECT_GE(Now(), until);
+    }
+  }
+  EXPECT_EQ(ring->Enter(1, MonotonicTime::Past()), -ETIME);
+}
+
+TEST_P(RingTimeoutTest, ACompletionEndsTheWaitAndTheEntryCounts) {
+  OtherKernel kernel;
+  kernel.missing_features = GetParam();
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  PushNop(*ring, 1);
+  EXPECT_EQ(ring->Enter(1, Now() + absl::Hours(1)), 1);
+  EXPECT_THAT(Reap(*ring), ElementsAre(1u));
+}
+
+INSTANTIATE_TEST_SUITE_P(Absolute, RingTimeoutTest, ::testing::Values(0u));
+INSTANTIATE_TEST_SUITE_P(Relative, RingTimeoutTest, ::testing::Values(kFeatureMinTimeout));
+
+// --- From beginning to end. ---
+
+TEST(RingTest, ThreadsMayFillItBeforeTheOneThatEnablesIt) {
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({});
+  ASSERT_THAT(ring, IsOk());
+  EXPECT_FALSE((*ring)->enabled());
+  PushNop(**ring, 5);
+  std::thread user([&] {
+    EXPECT_THAT((*ring)->Enable(), IsOk());
+    EXPECT_TRUE((*ring)->enabled());
+    EXPECT_EQ((*ring)->Enter(1, MonotonicTime::Infinite()), 1);
+    EXPECT_THAT(Reap(**ring), ElementsAre(5u));
+    ring->reset();
+  });
+  user.join();
+}
+
+TEST(RingTest, EnablingBindsItToTheThread) {
+  OtherKernel kernel;
+  kernel.refused_registration = IORING_REGISTER_RING_FDS;  // Belongs to a thread as well, and would fail first.
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  if ((ring->setup_flags() & IORING_SETUP_SINGLE_ISSUER) == 0) GTEST_SKIP() << "a feature of Linux 6.0";
+  PushNop(*ring, 1);
+  std::thread other([&] { EXPECT_EQ(ring->Enter(0, MonotonicTime::Past()), -EEXIST); });
+  other.join();
+  EXPECT_EQ(ring->Enter(1, MonotonicTime::Infinite()), 1);
+}
+
+TEST(RingTest, DestroyedWithEntriesInFlightGivesEverythingBack) {
+  OtherKernel kernel;
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  for (int round = 0; round < 3; ++round) {
+    std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+    char buffer[8];
+    io_uring_sqe* entry = ring->NextEntry();
+    io_uring_prep_poll_add(entry, ends[0], POLLIN);
+    ring->Push();
+    entry = ring->NextEntry();
+    io_uring_prep_read(entry, ends[0], buffer, sizeof(buffer), -1);
+    ring->Push();
+    EXPECT_EQ(ring->Enter(0, MonotonicTime::Past()), 2);
+    PushNop(*ring, 1);
+    EXPECT_EQ(kernel.open, 1);
+    EXPECT_EQ(kernel.mapped, 2);
+    EXPECT_FALSE(ring->HasCompletions());
+    ring.reset();
+    EXPECT_EQ(kernel.open, 0);
+    EXPECT_EQ(kernel.mapped, 0);
+    EXPECT_EQ(kernel.registered, 0) << "a registered ring lives until its thread ends, whatever else is closed";
+  }
+  for (int end : ends) close(end);
+}
+
+TEST(RingTest, WorksByItsDescriptorWhereItCannotBeRegistered) {
+  OtherKernel kernel;
+  kernel.refused_registration = IORING_REGISTER_RING_FDS;
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  EXPECT_EQ(kernel.registered, 0);
+  PushNop(*ring, 1);
+  EXPECT_EQ(ring->Enter(1, MonotonicTime::Infinite()), 1);
+}
+
+TEST(RingTest, KnowsTheOpcodesThatTheKernelHas) {
+  std::unique_ptr<Ring> ring = MakeRing();
+  EXPECT_TRUE(ring->Supports(IORING_OP_NOP));
+  EXPECT_TRUE(ring->Supports(IORING_OP_ASYNC_CANCEL));
+  EXPECT_FALSE(ring->Supports(254));
+  EXPECT_FALSE(ring->Supports(100'000));
+  OtherKernel kernel;
+  kernel.refused_registration = IORING_REGISTER_PROBE;
+  EXPECT_FALSE(MakeRing({}, kernel)->Supports(IORING_OP_NOP)) << "nothing is known, so nothing is relied on";
+}
+
+// --- Setting up: the ladder. ---
+
+TEST(RingSetupTest, TheBestSetOfFlagsIsTriedFirst) {
+  OtherKernel kernel;
+  std::unique_ptr<Ring> ring = MakeRing({.entries = 256, .completions = 4096}, kernel);
+  ASSERT_FALSE(kernel.attempts.empty());
+  EXPECT_EQ(kernel.attempts[0].entries, 256u);
+  EXPECT_EQ(kernel.attempts[0].completions, 4096u);
+  EXPECT_NE(kernel.attempts[0].flags & IORING_SETUP_DEFER_TASKRUN, 0u);
+}
+
+// Each refused flag leads one rung down, and what is below stays.
+TEST(RingSetupTest, WhatTheKernelRefusesIsLeftOutAndNothingElse) {
+  struct {
+    unsigned refused;
+    unsigned kept;
+    size_t attempts;
+  } kRungs[] = {
+      {IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 2},
+      {IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 3},
+      {IORING_SETUP_COOP_TASKRUN, IORING_SETUP_SUBMIT_ALL, 4},
+      {IORING_SETUP_SUBMIT_ALL, IORING_SETUP_R_DISABLED, 5},
+  };
+  for (const auto& rung : kRungs) {
+    OtherKernel kernel;
+    kernel.refused_flags = rung.refused;
+    std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+    EXPECT_EQ(kernel.attempts.size(), rung.attempts);
+    EXPECT_EQ(ring->setup_flags() & rung.refused, 0u);
+    EXPECT_EQ(ring->setup_flags() & rung.kept, rung.kept);
+    PushNop(*ring, 1);
+    EXPECT_EQ(ring->Enter(1, MonotonicTime::Infinite()), 1);
+    EXPECT_THAT(Reap(*ring), ElementsAre(1u));
+  }
+}
+
+TEST(RingSetupTest, AKernelThatRefusesEverythingIsAnError) {
+  OtherKernel kernel;
+  kernel.refused_flags = ~0u;
+  EXPECT_THAT(Ring::Create({}, kernel),
+              StatusIs(absl::StatusCode::kInvalidArgument, "io_uring_setup: Invalid argument"));
+  EXPECT_EQ(kernel.attempts.size(), 5u);
+}
+
+TEST(RingSetupTest, TooLittleLockedMemoryHalvesTheRing) {
+  OtherKernel kernel;
+  kernel.largest = 64;
+  std::unique_ptr<Ring> ring = MakeRing({.entries = 256, .completions = 4096}, kernel);
+  std::vector<unsigned> entries, completions;
+  for (const OtherKernel::Attempt& attempt : kernel.attempts) {
+    entries.push_back(attempt.entries);
+    completions.push_back(attempt.completions);
+  }
+  EXPECT_THAT(entries, ElementsAre(256u, 128u, 64u));
+  EXPECT_THAT(completions, ElementsAre(4096u, 2048u, 1024u));
+  EXPECT_EQ(ring->entries(), 64u);
+  EXPECT_EQ(ring->completion_entries(), 1024u);
+}
+
+TEST(RingSetupTest, ARingThatIsTooSmallToBeUsefulIsNotMade) {
+  OtherKernel kernel;
+  kernel.largest = 0;
+  EXPECT_THAT(Ring::Create({}, kernel),
+              StatusIs(absl::StatusCode::kResourceExhausted, "io_uring_setup: Cannot allocate memory"));
+  EXPECT_EQ(kernel.attempts.back().entries, 32u);
+}
+
+// What a container's filter and a sysctl answer, and a kernel without io_uring. Nothing would help.
+TEST(RingSetupTest, AKernelThatForbidsItIsAskedOnceAndTheStatusNamesTheCall) {
+  struct {
+    int error;
+    absl::StatusCode code;
+    const char* message;
+  } kAnswers[] = {
+      {EPERM, absl::StatusCode::kPermissionDenied, "io_uring_setup: Operation not permitted"},
+      {ENOSYS, absl::StatusCode::kUnimplemented, "io_uring_setup: Function not implemented"},
+      {EMFILE, absl::StatusCode::kResourceExhausted, "io_uring_setup: Too many open files"},
+  };
+  for (const auto& answer : kAnswers) {
+    OtherKernel kernel;
+    kernel.setup_error = answer.error;
+    EXPECT_THAT(Ring::Create({}, kernel), StatusIs(answer.code, answer.message));
+    EXPECT_EQ(kernel.attempts.size(), 1u);
+  }
+}
+
+TEST(RingSetupTest, AKernelWithoutARequiredFeatureIsAnErrorThatLeavesNothingBehind) {
+  for (unsigned feature :
+       {IORING_FEAT_SINGLE_MMAP, IORING_FEAT_NODROP, IORING_FEAT_SUBMIT_STABLE, IORING_FEAT_RW_CUR_POS,
+        IORING_FEAT_FAST_POLL, IORING_FEAT_EXT_ARG, IORING_FEAT_NATIVE_WORKERS}) {
+    OtherKernel kernel;
+    kernel.missing_features = feature;
+    EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kUnimplemented,
+                                                   AllOf(HasSubstr("lacks features"), HasSubstr("Linux 5.12"))));
+    EXPECT_EQ(kernel.open, 0);
+  }
+}
+
+TEST(RingSetupTest, MemoryThatCannotBeMappedIsAnErrorThatLeavesNothingBehind) {
+  for (off_t mapping : {off_t{IORING_OFF_SQ_RING}, off_t{IORING_OFF_SQES}}) {
+    OtherKernel kernel;
+    kernel.refused_mapping = mapping;
+    EXPECT_THAT(Ring::Create({}, kernel),
+                StatusIs(absl::StatusCode::kResourceExhausted, "mmap of the io_uring: Cannot allocate memory"));
+    EXPECT_EQ(kernel.mapped, 0);
+    EXPECT_EQ(kernel.open, 0);
+  }
+}
+
+TEST(RingSetupTest, AFailureToEnableIsAStatusThatNamesTheCall) {
+  OtherKernel kernel;
+  kernel.refused_registration = IORING_REGISTER_ENABLE_RINGS;
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  EXPECT_THAT((*ring)->Enable(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "io_uring_register(ENABLE_RINGS): Invalid argument"));
+  EXPECT_FALSE((*ring)->enabled());
+}
+
+}  // namespace
+}  // namespace proactor
