@@ -40,6 +40,15 @@ SystemCallFilter FatalOn(int descriptor, std::initializer_list<unsigned> calls) 
   return filter;
 }
 
+SystemCallFilter FatalOn(std::span<const unsigned> calls) {
+  SystemCallFilter filter = {Load(offsetof(seccomp_data, nr))};
+  for (unsigned call : calls) {
+    filter.insert(filter.end(), {Equals(call, 1), Answer(SECCOMP_RET_KILL_PROCESS)});
+  }
+  filter.push_back(Answer(SECCOMP_RET_ALLOW));
+  return filter;
+}
+
 bool Install(const SystemCallFilter& filter) {
   sock_fprog program = {static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
   // Without privileges the kernel takes filters only from those who give up setuid programs.

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 
 #include <initializer_list>
+#include <span>
 #include <vector>
 
 namespace proactor {
@@ -21,6 +22,9 @@ SystemCallFilter Failing(unsigned call, int error);
 
 // Any of the calls with this descriptor as its first argument ends the process with SIGSYS.
 SystemCallFilter FatalOn(int descriptor, std::initializer_list<unsigned> calls);
+
+// Any of the calls ends the process with SIGSYS.
+SystemCallFilter FatalOn(std::span<const unsigned> calls);
 
 // Puts a filter over the calling process, until it ends and through execve(2), on top of those that it has. False on
 // failure. May be called between fork(2) and execve(2).
