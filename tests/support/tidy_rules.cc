@@ -275,9 +275,10 @@ Complaints NothingSleeps(const SourceFile& file) {
   if (!IsCpp(file.path) || measures) return complaints;
   std::string code = CodeOf(file.text);
   for (const Identifier& identifier : Identifiers(code)) {
-    const char* behind = identifier.name.data() + identifier.name.size();
     bool sleeps = std::ranges::find(kSleeps, identifier.name) != std::end(kSleeps);
-    if (!sleeps || behind == code.data() + code.size() || *behind != '(') continue;
+    size_t behind = static_cast<size_t>(identifier.name.data() - code.data()) + identifier.name.size();
+    bool called = code.compare(behind, 1, "(") == 0 && code.compare(behind, 2, "()") != 0;  // They take an argument.
+    if (!sleeps || !called) continue;
     complaints.push_back(Complaint(file.path, identifier.line,
                                    Sentence("a call of ", identifier.name,
                                             "; wait, with a deadline, for what is to happen, or use simulated time")));
