@@ -55,8 +55,9 @@ class TimerWheel {
   // Starts `timer`, or moves it if it is active. A deadline that has passed fires at the next `Advance`.
   void Start(Timer& timer, MonotonicTime deadline);
 
-  // Fires every timer whose deadline is not after `now`, in order of their deadlines up to the precision of a turn.
-  // Timers started by a `Fire` run in a later call. Yields how many fired.
+  // Fires every timer whose deadline is not after `now`, in the order of their deadlines; those with the same one, and
+  // those whose deadline had passed when they were started, in the order of starting. Timers started by a `Fire` run in
+  // a later call. Yields how many fired.
   int Advance(MonotonicTime now);
 
   // When to call `Advance` next: the earliest deadline, or, where finding that would take a walk through many timers,

@@ -37,10 +37,12 @@ constexpr bool kPooled = true;
 constexpr size_t kFrame = 37 * 64;
 constexpr size_t kLargeFrame = kLargestPooledFrame + 1;
 constexpr size_t kHead = 64;
+constexpr uint64_t kTail = 0x0123456789abcdef;
 
 std::atomic<int> frames_taken{0};     // From the heap, ever.
 std::atomic<int> frames_returned{0};  // To the heap, ever.
 std::atomic<int> mismatches{0};       // Blocks returned by another operator than they were taken by.
+std::atomic<int> overruns{0};         // Blocks that were written to behind their end.
 
 bool Counts(size_t size) { return size == kFrame || size == kLargeFrame; }
 
@@ -51,9 +53,10 @@ struct BlockHead {
 
 void* TakeBlock(size_t size, bool aligned) {
   if (size > SIZE_MAX / 2) std::abort();
-  void* block = std::aligned_alloc(kHead, (size + 2 * kHead - 1) / kHead * kHead);
+  void* block = std::aligned_alloc(kHead, (kHead + size + sizeof(kTail) + kHead - 1) / kHead * kHead);
   if (block == nullptr) std::abort();
   new (block) BlockHead{size, aligned};
+  std::memcpy(static_cast<char*>(block) + kHead + size, &kTail, sizeof(kTail));
   if (Counts(size)) ++frames_taken;
   return static_cast<char*>(block) + kHead;
 }
@@ -64,6 +67,7 @@ void ReturnBlock(void* pointer, bool aligned) {
   const BlockHead head = *static_cast<BlockHead*>(block);
   if (Counts(head.size)) ++frames_returned;
   if (head.aligned != aligned) ++mismatches;
+  if (std::memcmp(static_cast<char*>(pointer) + head.size, &kTail, sizeof(kTail)) != 0) ++overruns;
   std::free(block);
 }
 
@@ -93,12 +97,14 @@ class FramePoolTest : public ::testing::Test {
  protected:
   ~FramePoolTest() override {
     EXPECT_EQ(FramesOnTheHeap(), before_) << "Frames were leaked.";
+    EXPECT_EQ(overruns, overruns_before_) << "Frames are larger than the blocks they are in.";
     EXPECT_EQ(mismatches, mismatches_before_) << "Frames were returned by another operator than they were taken by.";
   }
 
  private:
   const int before_ = FramesOnTheHeap();
   const int mismatches_before_ = mismatches;
+  const int overruns_before_ = overruns;
 };
 
 TEST_F(FramePoolTest, ReusesAFreedFrame) {

@@ -212,15 +212,20 @@ TEST(ReadyQueueTest, RefusesInlineCompletionsHoweverOftenItIsAsked) {
 struct TransferTo {
   ReadyQueue& queue;
   const std::coroutine_handle<>& to;
+  int* direct;
   bool await_ready() { return false; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<>) { return queue.Transfer(to); }
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<>) {
+    std::coroutine_handle<> next = queue.Transfer(to);
+    if (next == to) ++*direct;
+    return next;
+  }
   void await_resume() {}
 };
 
-Coroutine HandOver(ReadyQueue& queue, const std::coroutine_handle<>& other, int& left) {
+Coroutine HandOver(ReadyQueue& queue, const std::coroutine_handle<>& other, int& left, int& direct) {
   while (left > 0) {
     --left;
-    co_await TransferTo{queue, other};
+    co_await TransferTo{queue, other, &direct};
   }
 }
 
@@ -228,25 +233,28 @@ Coroutine HandOver(ReadyQueue& queue, const std::coroutine_handle<>& other, int&
 TEST(ReadyQueueTest, AChainOfTransfersNeedsNoStack) {
   ReadyQueue queue;
   int left = 1'000'000;
+  int direct = 0;
   std::coroutine_handle<> ping_handle, pong_handle;
-  Coroutine ping = HandOver(queue, pong_handle, left);
-  Coroutine pong = HandOver(queue, ping_handle, left);
+  Coroutine ping = HandOver(queue, pong_handle, left, direct);
+  Coroutine pong = HandOver(queue, ping_handle, left, direct);
   ping_handle = ping.handle();
   pong_handle = pong.handle();
   Turn turn(ping);
   queue.Push(turn);
   EXPECT_EQ(queue.RunSome(10), 1) << "A transfer is no turn of its own.";
   EXPECT_EQ(left, 0);
+  EXPECT_GT(direct, 980'000) << "Transfers go through the queue, which costs more.";
 }
 
 TEST(ReadyQueueTest, ATransferGoesBeforeWhatIsReady) {
   ReadyQueue queue;
   for (int transfers = 1; transfers < 300; ++transfers) {
     int left = transfers;
+    int direct = 0;
     int left_at_the_next_turn = -1;
     std::coroutine_handle<> ping_handle, pong_handle;
-    Coroutine ping = HandOver(queue, pong_handle, left);
-    Coroutine pong = HandOver(queue, ping_handle, left);
+    Coroutine ping = HandOver(queue, pong_handle, left, direct);
+    Coroutine pong = HandOver(queue, ping_handle, left, direct);
     ping_handle = ping.handle();
     pong_handle = pong.handle();
     Turn turn(ping);

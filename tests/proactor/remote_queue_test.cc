@@ -398,7 +398,7 @@ TEST(WakeProtocolSearchTest, FindsTheTakeThatAcquiresNothing) {
   EXPECT_THAT(FailureOf<Bug::kAcquiresNothing>(), StartsWith("A node was received before what its sender wrote"));
 }
 
-// --- Real threads. ---
+// --- Real threads: last, because a lost wake-up is a test that hangs. ---
 
 // What a receiver sleeps on. Relaxed, so that it does not do the queue's work of publishing the nodes.
 class Sleeper {
@@ -419,7 +419,7 @@ class Sleeper {
   int seen_ = 0;
 };
 
-TEST(RemoteQueueTest, LosesNothingUnderLoad) {
+TEST(RemoteQueueThreadsTest, LosesNothingUnderLoad) {
   static constexpr int kSenders = 3;
   static constexpr int kNodes = 100'000;
   struct Letter : RemoteNode {
@@ -464,7 +464,7 @@ TEST(RemoteQueueTest, LosesNothingUnderLoad) {
 }
 
 // Each push finds the other side asleep or about to be.
-TEST(RemoteQueueTest, LosesNoWakeUpInPingPong) {
+TEST(RemoteQueueThreadsTest, LosesNoWakeUpInPingPong) {
   static constexpr int kTimes = 20'000;
   struct Side {
     RemoteQueue queue;
