@@ -261,7 +261,8 @@ TEST_P(TcpStreamTest, KnowsItsAddressesAndOptions) {
     for (TcpStream* stream : {&connection.client, &connection.server}) {
       int no_delay = 0;
       socklen_t size = sizeof(no_delay);
-      EXPECT_EQ(system().GetSocketOption(stream->descriptor_number(), IPPROTO_TCP, 1 /* TCP_NODELAY */, &no_delay, &size), 0);
+      EXPECT_EQ(
+          system().GetSocketOption(stream->descriptor_number(), IPPROTO_TCP, 1 /* TCP_NODELAY */, &no_delay, &size), 0);
       EXPECT_NE(no_delay, 0);
     }
     co_return connection.client.SetNoDelay(false);
@@ -342,7 +343,8 @@ TEST_P(TcpListenerTest, ACancelledAcceptLosesNoConnection) {
       };
       for (int i = 0; i < kConnections; ++i) group.Spawn(connect(i));
       while (accepted < kConnections) {
-        absl::StatusOr<TcpStream> stream = co_await WithTimeout(absl::Microseconds(1 + accepted % 10), listener.Accept());
+        absl::StatusOr<TcpStream> stream =
+            co_await WithTimeout(absl::Microseconds(1 + accepted % 10), listener.Accept());
         if (stream.ok()) ++accepted;
       }
       co_await group.Join();
@@ -379,7 +381,8 @@ TEST(TcpStreamDeathTest, ASecondReaderEndsTheProcessWithASentence) {
         };
         static_cast<void>(bench.Run(body()));
       },
-      "tcp_test.cc.*started a recv on descriptor .* while .*tcp_test.cc.* has a recv .*one reader and one writer at a time");
+      "tcp_test.cc.*started a recv on descriptor .* while .*tcp_test.cc.* has a recv .*one reader and one writer at a "
+      "time");
 }
 
 TEST(TcpStreamDeathTest, DestroyedWithAReadInFlightEndsTheProcessWithASentence) {

@@ -14,7 +14,6 @@
 
 #include "gtest/gtest.h"
 #include "proactor/fs/file.h"
-#include "proactor/net/tcp.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
