@@ -19,9 +19,9 @@
 //  - Operations that the kernel cannot interrupt delay the end of the scope: reads and writes of regular files, once a
 //    kernel worker runs them.
 //
-// Waiting in a scope costs nothing: a scope knows its tasks, and a task waits for one thing at a time, which is found when the
-// scope is cancelled. So a scope must be awaited by the task that made it, and must outlive what waits in it: it belongs into
-// the frame of the coroutine that awaits the scoped work.
+// Waiting in a scope costs nothing: a scope knows its tasks, and a task waits for one thing at a time, which is found
+// when the scope is cancelled. So a scope must be awaited by the task that made it, and must outlive what waits in it:
+// it belongs into the frame of the coroutine that awaits the scoped work.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_CANCELLATION_H_

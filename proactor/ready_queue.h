@@ -38,8 +38,8 @@ class Suspension {
   // Returns the coroutine to resume, or null when there is nothing to resume. Called once per push.
   virtual std::coroutine_handle<> Resume() = 0;
 
-  // The scope that a coroutine waits in was cancelled. If the wait is not over yet: end it soon, by `Push`ing yourself, or by
-  // asking whoever you wait for.
+  // The scope that a coroutine waits in was cancelled. If the wait is not over yet: end it soon, by `Push`ing yourself,
+  // or by asking whoever you wait for.
   virtual void Cancel() = 0;
 
   // The scope that it waits in; null if nothing can cancel it.

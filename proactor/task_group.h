@@ -14,8 +14,8 @@
 //    `.on_failure = kLog` fails alone: the failure is logged and the group goes on.
 //  - Cancelling from outside, or a deadline around it, cancels the body and all children.
 //  - A child runs for the first time in a later step of the loop, never inside `Spawn`.
-//  - The body's own locals end with the body, before the children do. What children use (a coroutine lambda with captures,
-//    too) is declared outside the body, or the body ends with `co_await group.Join()`.
+//  - The body's own locals end with the body, before the children do. What children use (a coroutine lambda with
+//    captures, too) is declared outside the body, or the body ends with `co_await group.Join()`.
 //  - A child may spawn siblings as long as the group lives; in a cancelled group they start cancelled.
 //
 // The body is a lambda that captures by reference, or a named callable: GCC 12 destroys a temporary lambda with
@@ -71,8 +71,8 @@ class TaskGroup {
   // How many children have not ended.
   int running() const { return running_; }
 
-  // Waits until no child is left: for a body whose locals its children use. Cannot be cancelled, as a group always joins;
-  // a cancellation reaches the children, and they end it.
+  // Waits until no child is left: for a body whose locals its children use. Cannot be cancelled, as a group always
+  // joins; a cancellation reaches the children, and they end it.
   auto Join();
 
   CancelScope& scope() { return scope_; }

@@ -39,7 +39,8 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   std::string_view name() const { return name_; }
   PromiseBase& root() const { return *root_; }
 
-  // What the task waits for: that of its innermost coroutine. Null while it runs, or is ready to run for the first time.
+  // What the task waits for: that of its innermost coroutine. Null while it runs, or is ready to run for the first
+  // time.
   Suspension* waiting() const;
 
   // The chain of coroutines from the outermost to the one that waits, and what that waits for. One line each.

@@ -13,8 +13,8 @@ namespace proactor {
 // The virtual parts are gone by now; the coroutine still knows where it was.
 void OperationBase::DestroyedInFlight() const {
   CheckFailed(absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
-                           " was destroyed while an operation that it awaits was in flight, and the kernel may still use ",
-                           "its memory: cancel its scope and await its end instead."));
+                           " was destroyed while an operation that it awaits was in flight, and the kernel may still "
+                           "use its memory: cancel its scope and await its end instead."));
 }
 
 void OperationBase::SlotTaken(const OperationBase& other) const {

@@ -80,8 +80,8 @@ class OperationBase : public Suspension {
     }
   }
 
-  // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again, unless cancelled. True: the
-  // operation is over, and has given back the descriptor's slot.
+  // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again, unless cancelled. True:
+  // the operation is over, and has given back the descriptor's slot.
   virtual bool Advance(int& result) = 0;
   // Gives the slot back without a result.
   virtual void GiveUp() = 0;
