@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Completion, cancellation and deadline at every relative moment, for every operation, with every byte and every descriptor
-// accounted for.
+// Completion, cancellation and deadline at every relative moment, for every operation, with every byte and every
+// descriptor accounted for.
 //
-// Each scenario runs many times. Simulated, a seed decides when results, deadlines and cancellations meet, and the world
-// checks at its end that no descriptor is left; on io_uring the moments are what real time makes of random delays.
-// $PROACTOR_SEEDS sets how many runs (simulated; a tenth of it on io_uring), for a long search.
+// Each scenario runs many times. Simulated, a seed decides when results, deadlines and cancellations meet, and the
+// world checks at its end that no descriptor is left; on io_uring the moments are what real time makes of random
+// delays. $PROACTOR_SEEDS sets how many runs (simulated; a tenth of it on io_uring), for a long search.
 #include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -90,7 +90,8 @@ Task<absl::StatusOr<std::string>> ReadInterrupted(Race& race, TcpStream& stream)
   std::string all;
   char buffer[64];
   while (true) {
-    absl::StatusOr<size_t> n = co_await race.Interrupted(stream.Read({buffer, 1 + static_cast<size_t>(race.Below(64))}));
+    absl::StatusOr<size_t> n =
+        co_await race.Interrupted(stream.Read({buffer, 1 + static_cast<size_t>(race.Below(64))}));
     if (!n.ok() && !Interruption(n.status())) co_return n.status();
     if (!n.ok()) {
       // Give time, which in a simulation passes only when somebody waits for it, a chance.
@@ -186,7 +187,8 @@ Task<absl::Status> Files(Race& race) {
   // At offsets, over the same bytes: whatever happens, what is there afterwards is the same.
   for (int i = 0; i < 10; ++i) {
     size_t at = static_cast<size_t>(race.Below(3000));
-    absl::Status status = co_await race.Interrupted(file.WriteAllAt(static_cast<int64_t>(at), {text.data() + at, 1000}));
+    absl::Status status =
+        co_await race.Interrupted(file.WriteAllAt(static_cast<int64_t>(at), {text.data() + at, 1000}));
     if (!status.ok() && !Interruption(status)) co_return status;
   }
   for (absl::Status status = absl::UnknownError(""); !status.ok();) {
