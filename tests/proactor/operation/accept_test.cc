@@ -84,7 +84,9 @@ TEST(AcceptOpTest, AConnectionThatWasAbortedIsPassedOver) {
 TEST_P(AcceptTest, RunningOutOfDescriptorsIsAnErrorAndLosesNoConnection) {
   Listener listener = MakeListener(system());
   OwnedDescriptor client = MakeClient(system(), listener.address);
-  absl::StatusOr<OwnedDescriptor> connection;
+  absl::StatusOr<OwnedDescriptor> connection = Await(AcceptOp{.descriptor = listener.descriptor.get()});
+  EXPECT_THAT(connection, IsOk());
+  client = MakeClient(system(), listener.address);
   {
     std::optional<NoMoreDescriptors> none_left;
     if (simulated()) {

@@ -58,7 +58,8 @@ TEST_P(OpenTest, WhatIsNotThereOrNotADirectoryIsAnError) {
 TEST_P(OpenTest, RunningOutOfDescriptorsIsAnError) {
   OwnedDescriptor file = MakeFile("file", "");
   std::string path = Path("file");
-  absl::StatusOr<OwnedDescriptor> second;
+  absl::StatusOr<OwnedDescriptor> second = Await(Open(path, O_RDONLY));
+  EXPECT_THAT(second, IsOk());
   {
     std::optional<NoMoreDescriptors> none_left;
     if (simulated()) {

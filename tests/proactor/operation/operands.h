@@ -67,7 +67,8 @@ PipeEnds MakePipe(System& system);
 OwnedDescriptor OpenFile(System& system, const std::string& path, int flags);
 void WriteNow(const OwnedDescriptor& descriptor, std::string_view bytes);
 
-// While it lives, no further descriptor can be opened in this process.
+// While it lives, no further descriptor can be opened in this process. Do what is done meanwhile once before: UBSan
+// makes a pipe to look at an object of a type that it has not met.
 class NoMoreDescriptors {
  public:
   NoMoreDescriptors();
