@@ -6,7 +6,10 @@
 // `await_transform` (promise.h). Only a spawned task and a new cancel scope make a context; everybody else points at
 // it, so that it costs a frame one pointer.
 //
-// Code in a coroutine can ask for it: `const Context& context = co_await CurrentContext();`
+// Code in a coroutine can ask for it:
+//
+//   const Context& context = co_await CurrentContext();
+//   MonotonicTime now = context.loop->clock.Now();
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_CONTEXT_H_

@@ -10,7 +10,10 @@
 //    (`DestroyFrames`), never inside their own `await_suspend`.
 //
 // A type is awaitable in a Task when it has
-//    template <bool kTry> auto MakeAwaiter(PromiseBase& promise, const Context& context) &&;
+//
+//   template <bool kTry>
+//   auto MakeAwaiter(PromiseBase& promise, const Context& context) &&;
+//
 // whose result is the awaiter; `LeafAwaiter` makes one of a `Suspension` (see operation/operation.h and sleep.h).
 //
 // Threads: the scheduler's only.

@@ -7,6 +7,9 @@
 // life: before the first resumption, and after the last, so that frames are destroyed from the ready queue and never
 // from within themselves.
 //
+//   auto* record = new ChildRecord(loop, scope, "connection");   // A class derived from TaskRecord.
+//   record->Start(std::move(task).Release());                     // Its `Finished` will be called once.
+//
 // Threads: the scheduler's only.
 #ifndef PROACTOR_TASK_RECORD_H_
 #define PROACTOR_TASK_RECORD_H_
