@@ -10,7 +10,8 @@
 //
 // Calls return what the system call of that name returns, or -errno. They do not block: transfers on sockets are made
 // with MSG_DONTWAIT and yield -EAGAIN where they would wait; `Read` and `Write` are for descriptors that cannot wait,
-// or that are ready. Descriptors are made close-on-exec; signals are never raised by a closed peer (MSG_NOSIGNAL).
+// or that are ready. Descriptors are made close-on-exec. A socket whose peer is gone raises no signal (MSG_NOSIGNAL); a
+// pipe that nobody reads raises SIGPIPE, as for any write(2).
 //
 // Threads: the real system may be used from any; a simulated one belongs to its world.
 #ifndef PROACTOR_SYSTEM_H_

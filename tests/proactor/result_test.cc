@@ -56,5 +56,49 @@ TEST(ResultTest, ValuesAreMovedOut) {
   static_assert(std::is_void_v<decltype(internal::ValueOf(absl::OkStatus()))>);
 }
 
+TEST(ResultTest, StatusOfWhatIsOnlyLookedAtCopiesNothing) {
+  const absl::Status status = absl::NotFoundError("gone");
+  EXPECT_EQ(&internal::StatusOf(status), &status);
+  const absl::StatusOr<std::unique_ptr<int>> result = absl::NotFoundError("gone");
+  EXPECT_EQ(&internal::StatusOf(result), &result.status());
+}
+
+TEST(ResultTest, ASlotGivesBackWhatWasReturned) {
+  internal::ResultSlot<int> number;
+  number.return_value(7);
+  EXPECT_EQ(number.Take(), 7);
+
+  internal::ResultSlot<std::unique_ptr<int>> owned;
+  owned.return_value(std::make_unique<int>(7));
+  EXPECT_EQ(*owned.Take(), 7);
+
+  internal::ResultSlot<absl::Status> status;
+  status.return_value(absl::NotFoundError("gone"));
+  EXPECT_EQ(status.Take(), absl::NotFoundError("gone"));
+}
+
+// As in a coroutine: co_return 7; co_return absl::NotFoundError("gone");
+TEST(ResultTest, ASlotForAStatusOrTakesValuesAndFailures) {
+  internal::ResultSlot<absl::StatusOr<std::unique_ptr<int>>> slot;
+  slot.return_value(std::make_unique<int>(7));
+  absl::StatusOr<std::unique_ptr<int>> taken = slot.Take();
+  ASSERT_THAT(taken, IsOk());
+  EXPECT_EQ(**taken, 7);
+  slot.return_value(absl::NotFoundError("gone"));
+  EXPECT_THAT(slot.Take(), StatusIs(absl::StatusCode::kNotFound, "gone"));
+}
+
+struct NoDefault {
+  explicit NoDefault(int n) : number(n) {}
+  int number;
+};
+
+TEST(ResultTest, ASlotNeedsNoDefault) {
+  static_assert(!std::is_default_constructible_v<NoDefault>);
+  internal::ResultSlot<NoDefault> slot;
+  slot.return_value(NoDefault(7));
+  EXPECT_EQ(slot.Take().number, 7);
+}
+
 }  // namespace
 }  // namespace proactor
