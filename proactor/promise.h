@@ -11,8 +11,7 @@
 //
 // A type is awaitable in a Task when it has
 //
-//   template <bool kTry>
-//   auto MakeAwaiter(PromiseBase& promise, const Context& context) &&;
+//   template <bool kTry> auto MakeAwaiter(PromiseBase& promise, const Context& context) &&;
 //
 // whose result is the awaiter; `LeafAwaiter` makes one of a `Suspension` (see operation/operation.h and sleep.h).
 //
@@ -70,7 +69,7 @@ class PromiseBase {
 
   const Context& context() const { return *context_; }
   // Null for the outermost coroutine of a task.
-  PromiseBase* parent() const { return reinterpret_cast<PromiseBase*>(parent_ & ~kFlags); }
+  PromiseBase* parent() const { return reinterpret_cast<PromiseBase*>(parent_ & ~kAwaitedByTry); }
 
   // Makes this coroutine a child, or the root of a task, before it starts.
   void SetContext(const Context& context) { context_ = &context; }
@@ -128,7 +127,6 @@ class PromiseBase {
   virtual absl::Status TakeFailure() = 0;
 
   static constexpr uintptr_t kAwaitedByTry = 1;
-  static constexpr uintptr_t kFlags = kAwaitedByTry;
   static constexpr uintptr_t kChild = 1;
 
  private:
