@@ -5,7 +5,7 @@
 //   ready_queue.Push(suspension);   // by a backend, a timer, a cancelled scope, a finished child
 //   ready_queue.RunSome(256);       // by the scheduler, once per turn
 //
-// Rules (DESIGN: invariant 5):
+// Rules:
 //  - Completing anything only pushes it here. Nothing but `RunSome` resumes a coroutine, so resumption never nests.
 //  - Control passes from coroutine to coroutine by symmetric transfer, and every `kTransfers` times through `RunSome`:
 //    not every compiler, at every level of optimisation, makes a transfer a tail call, and chains of any length must

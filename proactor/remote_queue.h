@@ -7,7 +7,7 @@
 //   if (queue.Sleep()) proactor.Wait(deadline);        // the receiver, before it blocks
 //   for (RemoteNode* node = queue.TakeAll(); ...)      // and after it woke, in the order of pushing
 //
-// The protocol (DESIGN: invariant 7), on one atomic word that is empty, asleep, or the newest of a chain of nodes:
+// The protocol, on one atomic word that is empty, asleep, or the newest of a chain of nodes:
 //  1. The receiver goes from empty to asleep by a compare-and-swap. If a node is there, it fails, and the receiver
 //     stays up.
 //  2. A sender puts its node in place of whatever is there. The one that replaces "asleep" must wake the receiver;

@@ -21,7 +21,7 @@
 //     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
 // and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe
-// because the coroutine that awaits it cannot end before it (DESIGN: invariant 1).
+// because the coroutine that awaits it cannot end before it.
 //
 // Result: `absl::StatusOr<Value>`, or `absl::Status` if Value is void.
 // Cancelled: `kCancelled`, unless the result came first.

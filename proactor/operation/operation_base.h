@@ -7,7 +7,7 @@
 //   proactor.Submit(operation);                       // once, from the coroutine's await
 //   if (!operation.Complete(result)) Resubmit(...);   // by the proactor, for each result
 //
-// The protocol between cancellation and completion (DESIGN: invariants 2, 3 and 4):
+// The protocol between cancellation and completion:
 //  1. A cancelled scope finds the operation that its task waits for, and calls `Cancel`.
 //  2. From `Submit` to `Complete` the operation is in flight. `Cancel` marks one in flight and asks the proactor, once,
 //     which must not lose the request, but need not succeed.
