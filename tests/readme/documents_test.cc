@@ -30,8 +30,10 @@ using ::testing::Not;
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDocuments[] = {"README.md",       "CHANGELOG.md",    "proactor/README.md", "proactor/RATIONALE.md",
-                                      "tests/README.md", "tools/README.md", "tests/benchmark/README.md"};
+constexpr const char* kDocuments[] = {
+    "README.md",       "CHANGELOG.md",    "proactor/README.md",        "proactor/RATIONALE.md",
+    "tests/README.md", "tools/README.md", "tests/benchmark/README.md",
+};
 
 struct Mention {
   std::string text;
