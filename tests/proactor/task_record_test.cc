@@ -99,5 +99,37 @@ TEST_F(TaskRecordTest, WaitsForWhatItsInnermostCoroutineWaitsFor) {
   EXPECT_EQ(record->context().task, record);
 }
 
+// A destructor may cancel a scope, which looks for what the task waits for.
+TEST_F(TaskRecordTest, WhileItsCoroutinesAreDestroyedItWaitsForNothing) {
+  int looked = 0;
+  struct Local {
+    const TaskRecord& record;
+    int& looked;
+    ~Local() {
+      EXPECT_EQ(record.waiting(), nullptr);
+      EXPECT_THAT(record.Dump(), HasSubstr("waits for its turn to run"));
+      ++looked;
+    }
+  };
+  auto inner = [&]() -> Task<absl::Status> {
+    Local local{*(co_await CurrentContext()).task, looked};
+    co_await Try(Sleep(absl::ZeroDuration()));
+    absl::Status failure = absl::CancelledError("on purpose");
+    co_return failure;
+  };
+  auto middle = [&]() -> Task<absl::Status> {
+    Local local{*(co_await CurrentContext()).task, looked};
+    co_await Try(inner());
+    co_return absl::OkStatus();
+  };
+  auto outer = [&]() -> Task<absl::Status> {
+    co_await Try(middle());
+    co_return absl::OkStatus();
+  };
+  Start(outer());
+  while (!scheduler().idle()) scheduler().Turn(MonotonicTime::Past());
+  EXPECT_EQ(looked, 2);
+}
+
 }  // namespace
 }  // namespace proactor

@@ -29,6 +29,7 @@ TEST_P(CloseTest, TheNumberIsFreeAndForgotten) {
   EXPECT_THAT(Await(CloseOp{.descriptor = file.get()}), IsOk());
   EXPECT_FALSE(IsOpen(number));
   EXPECT_EQ(file->number, -1);
+  EXPECT_FALSE(file->closes);
   EXPECT_EQ(ErrnoOf(Await(CloseOp{.descriptor = file.get()})), EBADF);
 }
 
