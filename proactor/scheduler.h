@@ -53,7 +53,7 @@ class Scheduler : private Loop {
 
   // Once around the loop: resumes what is ready, fires due timers, lets the proactor submit, wait (until `deadline` at
   // the latest, and not at all while something is ready) and complete, and takes what other threads sent.
-  // With no task left and no deadline it waits for a post: a loop of turns that is to end with the last task passes one.
+  // With no task left and no deadline it waits for a post: a loop that is to end with the last task passes a deadline.
   void Turn(MonotonicTime deadline = MonotonicTime::Infinite());
 
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
