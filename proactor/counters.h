@@ -27,7 +27,7 @@ class Counter {
   std::atomic<int64_t> value_{0};
 };
 
-struct Counters {
+struct alignas(64) Counters {
   Counter turns;            // Times around the loop.
   Counter resumes;          // Suspensions taken from the ready queue.
   Counter timers_fired;     //

@@ -39,9 +39,9 @@ class PromiseBase;
 
 namespace internal {
 
-// The link from a coroutine to the child it awaits; null once the child is gone.
+// The link from a coroutine to the child it awaits.
 struct ChildLink {
-  PromiseBase* child = nullptr;
+  PromiseBase* child = nullptr;  // Null once it is gone.
 };
 
 template <class A>
@@ -105,7 +105,7 @@ class PromiseBase {
 
   // The choke point: records where the coroutine waits, and hands its context on.
   template <class A>
-  auto await_transform(A&& awaitable, std::source_location where = std::source_location::current()) {
+  auto await_transform(A&& awaitable, const std::source_location& where = std::source_location::current()) {
     using Plain = std::remove_cvref_t<A>;
     static_assert(!std::is_lvalue_reference_v<A> || std::is_trivially_copyable_v<Plain>,
                   "A Task, like everything that is awaited once, must be awaited as an rvalue: "
@@ -114,7 +114,9 @@ class PromiseBase {
                   "This type cannot be awaited in a proactor::Task: await a Task, an Operation, Sleep, Try(...) and "
                   "the like, or give the type a MakeAwaiter (proactor/promise.h)");
     where_ = where;
-    return Plain(std::forward<A>(awaitable)).template MakeAwaiter<false>(*this, *context_);
+    // A copy of a temporary would cost the frame its size once more.
+    using Awaited = std::conditional_t<std::is_same_v<A, Plain>, Plain&&, Plain>;
+    return static_cast<Awaited>(awaitable).template MakeAwaiter<false>(*this, *context_);
   }
 
  protected:
@@ -139,9 +141,9 @@ class PromiseBase {
 namespace internal {
 
 // The awaiter of a `Leaf`: a Suspension that waits for something other than a coroutine. It offers
-//    bool Start();             starts to wait; false when the outcome is known already
+//    bool Start();             starts to wait; false when the outcome is known
 //    bool Waiting() const;     from a `Start` that said true until the suspension has been taken from the ready queue
-//    void StopWaiting();       called when it has been
+//    bool StopWaiting();       called when it has been; false if the wait goes on
 //    bool Failed() const;      about the outcome
 //    Result TakeResult();      Status, StatusOr<T>, or with no failure possible anything
 //    Status TakeFailure();     the same in two parts, for `Try`: what it is if `Failed`,
@@ -152,31 +154,29 @@ class LeafAwaiter final : public Leaf {
  public:
   using Leaf::Leaf;
 
-  // Starting here, before the coroutine counts as suspended, is sound because nothing resumes it but the ready queue,
-  // and saves the suspension when the outcome is known.
+  // Starting before the coroutine counts as suspended is sound: nothing resumes it but the ready queue.
   bool await_ready() {
     bool waits = Leaf::Start();
     if constexpr (kTry) return !waits && !Leaf::Failed();
     return !waits;
   }
 
+  // Yields nothing: returning to the ready queue is one jump less than transferring control there.
   template <class P>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<P>) {
+  void await_suspend(std::coroutine_handle<P>) {
+    PromiseBase& promise = Leaf::promise_;
     if constexpr (kTry) {
       static_assert(P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
-      if (!Leaf::Waiting()) return Leaf::promise_.Fail(Leaf::TakeFailure());
+      if (!Leaf::Waiting()) return promise.context().loop->ready_queue.Continue(promise.Fail(Leaf::TakeFailure()));
     }
-    Leaf::promise_.SetAwaiting(*this);
-    return std::noop_coroutine();
+    promise.SetAwaiting(*this);
   }
 
   std::coroutine_handle<> Resume() override {
-    Leaf::StopWaiting();
+    if (!Leaf::StopWaiting()) return nullptr;
     Leaf::promise_.ClearAwaiting();
     if constexpr (kTry) {
-      if (Leaf::Failed()) [[unlikely]] {
-        return Leaf::promise_.Fail(Leaf::TakeFailure());
-      }
+      if (Leaf::Failed()) return Leaf::promise_.Fail(Leaf::TakeFailure());
     }
     return Leaf::promise_.handle();
   }

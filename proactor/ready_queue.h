@@ -102,6 +102,11 @@ class ReadyQueue : public SuspensionQueue {
     return std::noop_coroutine();
   }
 
+  // For an `await_suspend` that returns nothing: `to`, which may come from `Transfer`, runs once the stack is unwound.
+  void Continue(std::coroutine_handle<> to) {
+    if (!next_) next_ = to;
+  }
+
   // Asks to complete an operation without suspending; false once the running coroutine has done so often enough.
   bool TakeInlineCompletion() { return inline_completions_left_-- > 0; }
 

@@ -30,7 +30,10 @@ class PendingSleep : public Suspension, private Timer {
 
   bool Start();
   bool Waiting() const { return waiting_; }
-  void StopWaiting() { waiting_ = false; }
+  bool StopWaiting() {
+    waiting_ = false;
+    return true;
+  }
   bool Failed() const { return cancelled_; }
   absl::Status TakeResult() const;
   absl::Status TakeFailure() const { return TakeResult(); }

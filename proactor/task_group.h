@@ -105,7 +105,10 @@ class TaskGroup::PendingJoin : public Suspension {
     return group_.running_ > 0;
   }
   bool Waiting() const { return group_.joining_ != nullptr; }
-  void StopWaiting() { group_.joining_ = nullptr; }
+  bool StopWaiting() {
+    group_.joining_ = nullptr;
+    return true;
+  }
   bool Failed() const { return false; }
   void TakeResult() {}
   absl::Status TakeFailure() { return absl::OkStatus(); }

@@ -42,31 +42,40 @@ class ValueAwaiter {
   PromiseBase& promise_;
 };
 
+// Refers to what it was made of, which lives as long as the `co_await` expression: a copy would cost the frame its size
+// once more. Not movable, so that it cannot be awaited in another expression.
 template <class A>
 class [[nodiscard]] TryAwaitable {
  public:
-  explicit TryAwaitable(A&& awaitable) : awaitable_(std::move(awaitable)) {}
+  using Plain = std::remove_cvref_t<A>;
+
+  explicit TryAwaitable(A&& awaitable) : awaitable_(std::forward<A>(awaitable)) {}
+  TryAwaitable(const TryAwaitable&) = delete;
 
   template <bool>
   auto MakeAwaiter(PromiseBase& promise, const Context& context) && {
-    if constexpr (CarriesStatus<A>) {
-      return ValueAwaiter<A>(std::move(awaitable_), promise);
+    if constexpr (CarriesStatus<Plain>) {
+      return ValueAwaiter<Plain>(Plain(std::forward<A>(awaitable_)), promise);
     } else {
-      return std::move(awaitable_).template MakeAwaiter<true>(promise, context);
+      return Plain(std::forward<A>(awaitable_)).template MakeAwaiter<true>(promise, context);
     }
   }
 
  private:
-  A awaitable_;
+  A&& awaitable_;
 };
 
 }  // namespace internal
 
 template <class A>
-internal::TryAwaitable<A> Try(A awaitable) {
-  static_assert(CarriesStatus<A> || internal::Awaitable<A>,
+internal::TryAwaitable<A> Try(A&& awaitable) {
+  using Plain = std::remove_cvref_t<A>;
+  static_assert(CarriesStatus<Plain> || internal::Awaitable<Plain>,
                 "Try takes an absl::Status, an absl::StatusOr<T>, or an awaitable that yields one");
-  return internal::TryAwaitable<A>(std::move(awaitable));
+  static_assert(CarriesStatus<Plain> || !std::is_lvalue_reference_v<A> || std::is_trivially_copyable_v<Plain>,
+                "A Task, like everything that is awaited once, must be awaited as an rvalue: "
+                "co_await Try(std::move(task))");
+  return internal::TryAwaitable<A>(std::forward<A>(awaitable));
 }
 
 }  // namespace proactor

@@ -64,11 +64,7 @@ void IoUringProactor::EnsureEnabled() {
   Check(status.ok(), [&] { return absl::StrCat("The io_uring could not be enabled: ", status.ToString()); });
 }
 
-io_uring_sqe* IoUringProactor::Entry() {
-  io_uring_sqe* entry = ring_->NextEntry();
-  if (entry != nullptr) [[likely]] {
-    return entry;
-  }
+io_uring_sqe* IoUringProactor::EntryAfterFlush() {
   EnsureEnabled();
   counters().flushes.Add();
   Enter(0, MonotonicTime::Past());
@@ -78,10 +74,22 @@ io_uring_sqe* IoUringProactor::Entry() {
 void IoUringProactor::Submit(OperationBase& operation) {
   operation.backend_state = 0;
   // Those that came first go first.
-  if (!line_.empty() || !TrySubmit(operation)) [[unlikely]] {
+  io_uring_sqe* entry = line_.empty() ? Entry() : nullptr;
+  if (entry == nullptr) [[unlikely]] {
     counters().full_queues.Add();
-    StandInLine(operation);
+    return StandInLine(operation);
   }
+  operation.Prepare(*entry);
+  if (!ring_->Supports(entry->opcode)) [[unlikely]] {
+    return StandInLine(operation);  // To be performed in Wait: nothing completes in here.
+  }
+  Push(operation, *entry);
+}
+
+void IoUringProactor::Push(OperationBase& operation, io_uring_sqe& entry) {
+  operation.generation = ++generation_;
+  entry.user_data = UserData(operation);
+  ring_->Push();
 }
 
 void IoUringProactor::StandInLine(OperationBase& operation) {
@@ -89,32 +97,22 @@ void IoUringProactor::StandInLine(OperationBase& operation) {
   line_.Push(operation);
 }
 
-bool IoUringProactor::TrySubmit(OperationBase& operation) {
-  io_uring_sqe* entry = Entry();
-  if (entry == nullptr) [[unlikely]] {
-    return false;
-  }
-  if ((operation.backend_state & kPolling) != 0) [[unlikely]] {
-    short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
-    io_uring_prep_poll_add(entry, operation.descriptor()->number, events);
-  } else {
-    operation.Prepare(*entry);
-    if (!ring_->Supports(entry->opcode)) [[unlikely]] {
-      // Not in Submit, which must not complete anything: the line is worked off in Wait.
-      if ((operation.backend_state & kInLine) == 0) return false;
-      completed_directly_ = true;
-      // Nor is it polled for: what the kernel does not know as an operation does not wait.
-      operation.backend_state = kOnWorker;
-      OperationCompleted(operation, operation.Perform(system()));
-      return true;
-    }
-    if ((operation.backend_state & kOnWorker) != 0) entry->flags |= IOSQE_ASYNC;
-  }
+void IoUringProactor::SubmitFromLine(OperationBase& operation, io_uring_sqe& entry) {
   operation.backend_state &= ~kInLine;
-  operation.generation = ++generation_;
-  entry->user_data = UserData(operation);
-  ring_->Push();
-  return true;
+  if ((operation.backend_state & kPolling) != 0) {
+    short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
+    io_uring_prep_poll_add(&entry, operation.descriptor()->number, events);
+    return Push(operation, entry);
+  }
+  operation.Prepare(entry);
+  if (ring_->Supports(entry.opcode)) {
+    if ((operation.backend_state & kOnWorker) != 0) entry.flags |= IOSQE_ASYNC;
+    return Push(operation, entry);
+  }
+  completed_directly_ = true;
+  // Nor is it polled for: what the kernel does not know as an operation does not wait.
+  operation.backend_state = kOnWorker;
+  OperationCompleted(operation, operation.Perform(system()));
 }
 
 void IoUringProactor::Cancel(OperationBase& operation) {
@@ -152,7 +150,7 @@ void IoUringProactor::AdvanceLine() {
       operation.Complete(-ECANCELED);
     } else if (io_uring_sqe* entry = Entry(); entry != nullptr) {
       line_.Pop();
-      TrySubmit(operation);
+      SubmitFromLine(operation, *entry);
     } else {
       return;
     }
@@ -175,6 +173,15 @@ void IoUringProactor::Wake() {
   [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof(one));
 }
 
+inline void IoUringProactor::OperationCompleted(OperationBase& operation, int result) {
+  bool usual = operation.backend_state == 0 && result != -EAGAIN;
+  if (usual || Settles(operation, result)) [[likely]] {
+    operation.Complete(result);
+  } else {
+    StandInLine(operation);
+  }
+}
+
 void IoUringProactor::Wait(MonotonicTime until) {
   EnsureEnabled();
   completed_directly_ = false;
@@ -190,7 +197,13 @@ void IoUringProactor::Wait(MonotonicTime until) {
   }
   // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
   ring_->Reap([](uint64_t user_data) { __builtin_prefetch(OperationOf(user_data)); },
-              [this](const io_uring_cqe& completion) { Completed(completion); });
+              [this](const io_uring_cqe& completion) {
+                if ((completion.user_data & kKindMask) == kOperation) [[likely]] {
+                  OperationCompleted(*OperationOf(completion.user_data), completion.res);
+                } else if ((completion.user_data & kKindMask) == kWake) {
+                  WakeCompleted(completion);
+                }
+              });
 }
 
 void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
@@ -210,32 +223,13 @@ void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
                            result == -EBADR ? " (the kernel ran out of memory and lost completions)" : ""));
 }
 
-void IoUringProactor::Completed(const io_uring_cqe& completion) {
-  switch (completion.user_data & kKindMask) {
-    case kWake:
-      if ((completion.flags & IORING_CQE_F_MORE) == 0) {
-        if (completion.res == -EINVAL) wake_multishot_ = false;  // Linux 5.12 has no multishot polls.
-        // A new poll would fire at once if the counter were not read.
-        uint64_t count;
-        [[maybe_unused]] ssize_t ignored = read(wake_fd_, &count, sizeof(count));
-        wake_armed_ = false;
-      }
-      break;
-    case kOperation:
-      OperationCompleted(*OperationOf(completion.user_data), completion.res);
-      break;
-    default:
-      break;
-  }
-}
-
-void IoUringProactor::OperationCompleted(OperationBase& operation, int result) {
-  bool usual = operation.backend_state == 0 && result != -EAGAIN;
-  if (!usual && !Settles(operation, result)) [[unlikely]] {
-    StandInLine(operation);
-  } else if (!operation.Complete(result)) [[unlikely]] {
-    StandInLine(operation);
-  }
+void IoUringProactor::WakeCompleted(const io_uring_cqe& completion) {
+  if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
+  if (completion.res == -EINVAL) wake_multishot_ = false;  // Linux 5.12 has no multishot polls.
+  // A new poll would fire at once if the counter were not read.
+  uint64_t count;
+  [[maybe_unused]] ssize_t ignored = read(wake_fd_, &count, sizeof(count));
+  wake_armed_ = false;
 }
 
 // Looks at a result that is not the operation's own yet, or that the kernel gave instead of waiting. False: ask again.

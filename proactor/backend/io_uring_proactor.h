@@ -51,18 +51,24 @@ class IoUringProactor final : public Proactor {
 
   void EnsureEnabled();
   // A free entry, after a flush if need be; null when the kernel takes no more.
-  io_uring_sqe* Entry();
+  io_uring_sqe* Entry() {
+    io_uring_sqe* entry = ring_->NextEntry();
+    return entry != nullptr ? entry : EntryAfterFlush();
+  }
+  io_uring_sqe* EntryAfterFlush();
   void Enter(unsigned wait_for, MonotonicTime until);
 
-  // Puts an operation into the submission queue, or performs it if the kernel does not know it. False: no room.
-  bool TrySubmit(OperationBase& operation);
+  // Makes a prepared entry one of those to submit.
+  void Push(OperationBase& operation, io_uring_sqe& entry);
   bool TrySubmitCancel(uint64_t user_data);
   void StandInLine(OperationBase& operation);
+  // Submits an operation that stood in line, or performs it if the kernel does not know it.
+  void SubmitFromLine(OperationBase& operation, io_uring_sqe& entry);
   // Submits what stands in line, the oldest first, as far as there is room.
   void AdvanceLine();
   void ArmWake();
 
-  void Completed(const io_uring_cqe& completion);
+  void WakeCompleted(const io_uring_cqe& completion);
   void OperationCompleted(OperationBase& operation, int result);
   bool Settles(OperationBase& operation, int& result);
 

@@ -75,12 +75,9 @@ void SimulatedProactor::Try(InFlight& in_flight) {
     in_flight.tried = true;
   } else if (result == -EINTR && !in_flight.tried && operation.cancel_requested()) {
     // Says nothing about the operation, which is to have its first try.
-  } else if (operation.Complete(result == -EAGAIN ? -ECANCELED : result)) {
-    in_flight.operation = nullptr;
   } else {
-    // It goes on with the rest, as if submitted again.
-    in_flight.start = AfterLatency();
-    in_flight.tried = true;
+    operation.Complete(result == -EAGAIN ? -ECANCELED : result);
+    in_flight.operation = nullptr;
   }
 }
 

@@ -35,11 +35,9 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "proactor/cancellation.h"
 #include "proactor/descriptor.h"
 #include "proactor/errors.h"
 #include "proactor/operation/operation_base.h"
-#include "proactor/proactor.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
 
@@ -61,16 +59,18 @@ class PendingOperation : public OperationBase {
         return CompleteNow(*result);
       }
     }
-    if (context_.scope->cancelled()) [[unlikely]] {
-      return CompleteNow(-ECANCELED);
+    return Submit(Slot());
+  }
+
+  bool StopWaiting() {
+    if (TakeSettled()) [[unlikely]] {
+      return true;
     }
-    if (OperationBase** slot = Slot()) Claim(*slot);
-    Begin();
-    context_.loop->proactor.Submit(*this);
+    if (IsPart() && SubmitAgain()) return false;
+    End(Slot());
     return true;
   }
 
-  using OperationBase::StopWaiting;
   using OperationBase::Waiting;
   bool Failed() const { return result_ < 0; }
 
@@ -110,20 +110,15 @@ class PendingOperation : public OperationBase {
   }
 
  private:
-  bool Advance(int& result) final {
-    if constexpr (requires { op_.Advance(result); }) {
-      if (!op_.Advance(result)) return false;
+  // Whether the result is a part, or a failure that is nobody's fault.
+  bool IsPart() {
+    if constexpr (requires { op_.Advance(result_); }) {
+      if (!op_.Advance(result_)) return true;
     }
-    if (result == -EINTR) return false;
-    GiveUp();
-    return true;
+    return result_ == -EINTR;
   }
 
-  void GiveUp() final {
-    if (OperationBase** slot = Slot()) *slot = nullptr;
-  }
-
-  // The descriptor's slot that this operation takes while it is in flight, if any.
+  // The descriptor's slot that this operation has until its coroutine goes on, if any.
   OperationBase** Slot() const {
     if constexpr (Op::kReadiness == Readiness::kRead) {
       return &op_.descriptor->reading;

@@ -23,30 +23,41 @@ void OperationBase::SlotTaken(const OperationBase& other) const {
                            " in flight: one reader and one writer at a time."));
 }
 
+bool OperationBase::Submit(OperationBase** slot) {
+  if (context_.scope->cancelled()) [[unlikely]] {
+    return CompleteNow(-ECANCELED);
+  }
+  if (slot != nullptr) {
+    if (*slot != nullptr) [[unlikely]] {
+      SlotTaken(**slot);
+    }
+    *slot = this;
+  }
+  state_ = kWaiting | kInFlight;
+  Loop& loop = *context_.loop;
+  loop.counters.operations.Add();
+  loop.proactor.Submit(*this);
+  return true;
+}
+
+bool OperationBase::SubmitAgain() {
+  if (context_.scope->cancelled() || cancel_requested()) {
+    result_ = -ECANCELED;
+    return false;
+  }
+  state_ = kWaiting | kInFlight;
+  Loop& loop = *context_.loop;
+  loop.counters.resubmissions.Add();
+  loop.proactor.Submit(*this);
+  return true;
+}
+
 bool OperationBase::CompleteNow(int result) {
   result_ = result;
   ReadyQueue& ready_queue = context_.loop->ready_queue;
   if (ready_queue.TakeInlineCompletion()) return false;
-  state_ = kWaiting;
+  state_ = kWaiting | kSettled;
   ready_queue.Push(*this);
-  return true;
-}
-
-bool OperationBase::Complete(int result) {
-  __builtin_prefetch(&promise_);  // What the resumption touches first.
-  Counters& counters = context_.loop->counters;
-  if (!Advance(result)) {
-    if (!cancel_requested()) {
-      counters.resubmissions.Add();
-      return false;
-    }
-    result = -ECANCELED;
-    GiveUp();
-  }
-  result_ = result;
-  state_ &= ~kInFlight;
-  counters.completions.Add();
-  context_.loop->ready_queue.Push(*this);
   return true;
 }
 

@@ -2,10 +2,8 @@
 //
 // OperationBase: all that a proactor sees of an operation in flight.
 //
-// An operation asks for something (`Prepare`, or `Perform`), gets a result, and may go back for more (`Advance`):
-//
-//   proactor.Submit(operation);                       // once, from the coroutine's await
-//   if (!operation.Complete(result)) Resubmit(...);   // by the proactor, for each result
+//   proactor.Submit(operation);     // by the operation, when its coroutine awaits it
+//   operation.Complete(result);     // by the proactor, for each time that it was submitted
 //
 // The protocol between cancellation and completion:
 //  1. A cancelled scope finds the operation that its task waits for, and calls `Cancel`.
@@ -13,6 +11,8 @@
 //     which must not lose the request, but need not succeed.
 //  3. Only a result ends the operation. If it is a success, that is what the coroutine gets, cancelled or not.
 //  4. From `Complete` on it is ready, and `Cancel` does nothing: nothing can cancel a finished operation.
+//  5. When its turn comes on the ready queue, it looks at the result. It may be a part (some of the bytes, EINTR): then
+//     it is submitted again for the rest, unless its scope was cancelled, which then ends it.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_OPERATION_OPERATION_BASE_H_
@@ -43,6 +43,7 @@ class OperationBase : public Suspension {
   static constexpr uint8_t kWaiting = 1;          // In flight, or ready and not yet resumed.
   static constexpr uint8_t kInFlight = 2;         // The proactor has it.
   static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
+  static constexpr uint8_t kSettled = 8;          // The result came from `CompleteNow`: nobody was asked.
   // First, beside the two below, where it costs no padding: frames are made of operations.
   uint8_t state_ = 0;
 
@@ -55,7 +56,7 @@ class OperationBase : public Suspension {
   int result_ = 0;
 
  public:
-  // io_uring: describes the request, in an entry that is all zero. May be called again after `Advance` said so.
+  // io_uring: describes the request, in an entry that is all zero. Called again for the rest.
   virtual void Prepare(io_uring_sqe& entry) = 0;
 
   // Elsewhere: makes the call. Yields its result, -errno, or -EAGAIN when it has to wait for `readiness`.
@@ -64,8 +65,13 @@ class OperationBase : public Suspension {
   virtual Readiness readiness() const = 0;
   virtual Descriptor* descriptor() const = 0;
 
-  // Takes a result or -errno. True: the operation is over, and on the ready queue. False: submit it again.
-  bool Complete(int result);
+  // Takes a result or -errno: the operation is on the ready queue.
+  void Complete(int result) {
+    __builtin_prefetch(&promise_);  // What the resumption touches first.
+    result_ = result;
+    state_ &= ~kInFlight;
+    context_.loop->ready_queue.Push(*this);
+  }
 
   bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
 
@@ -80,29 +86,27 @@ class OperationBase : public Suspension {
     }
   }
 
-  // Looks at a result. False: it was a part, or a failure that is nobody's fault; ask again, unless cancelled. True:
-  // the operation is over, and has given back the descriptor's slot.
-  virtual bool Advance(int& result) = 0;
-  // Gives the slot back without a result.
-  virtual void GiveUp() = 0;
-
-  // The operation is about to be handed to the proactor.
-  void Begin() {
-    state_ = kWaiting | kInFlight;
-    context_.loop->counters.operations.Add();
-  }
+  // Takes the descriptor's slot for what this operation does, if there is one, and hands the operation to the proactor.
+  // False when the coroutine need not suspend: its scope is cancelled, which is the result. Ends the process if another
+  // operation has the slot.
+  bool Submit(OperationBase** slot);
+  // The same for the rest, after a part. False when its scope was cancelled, which is the result then.
+  bool SubmitAgain();
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);
+  // The coroutine goes on.
+  void End(OperationBase** slot) {
+    state_ = 0;
+    if (slot != nullptr) *slot = nullptr;
+    context_.loop->counters.completions.Add();
+  }
 
   bool Waiting() const { return (state_ & kWaiting) != 0; }
-  void StopWaiting() { state_ &= ~kWaiting; }
-
-  // Takes the descriptor's slot for what this operation does, or ends the process if it is taken.
-  void Claim(OperationBase*& slot) {
-    if (slot != nullptr) [[unlikely]] {
-      SlotTaken(*slot);
-    }
-    slot = this;
+  // Whether the coroutine waits for a result that `CompleteNow` settled; from here on it does not.
+  bool TakeSettled() {
+    if ((state_ & kSettled) == 0) return false;
+    state_ = 0;
+    return true;
   }
 
   PromiseBase& promise_;

@@ -136,7 +136,6 @@ TEST(SimulatedProactorTest, AnOperationThatCanBeDoneAtOnceStillCompletesInALater
   simulation.scheduler.Spawn(write());
   simulation.scheduler.Turn(MonotonicTime::Past());
   EXPECT_FALSE(written);
-  EXPECT_EQ(simulation.scheduler.counters().completions.value(), 1);
   simulation.scheduler.Turn(MonotonicTime::Past());
   EXPECT_TRUE(written);
 }
@@ -215,7 +214,8 @@ TEST(SimulatedProactorTest, OneWaitMayBringSomeOfTheResultsOrAll) {
     Simulation simulation({.seed = seed, .short_transfers = false, .interruptions = false});
     Pipe pipes[] = {Pipe(simulation.system), Pipe(simulation.system), Pipe(simulation.system)};
     for (Pipe& pipe : pipes) simulation.scheduler.Spawn(WriteAndEnd(pipe, "x"));
-    simulation.scheduler.Turn(MonotonicTime::Past());
+    simulation.scheduler.Turn(MonotonicTime::Past());  // Submits the writes, and brings results.
+    simulation.scheduler.Turn(MonotonicTime::Past());  // Takes the results.
     counts.insert(simulation.scheduler.counters().completions.value());
     // The tasks must not outlive the pipes.
     simulation.scheduler.Shutdown();

@@ -121,7 +121,7 @@ TEST_F(OperationBaseTest, IsSubmittedOnceAndNotCompletedBeforeItsResult) {
   EXPECT_FALSE(result_.has_value());
   EXPECT_EQ(operation().descriptor(), descriptor_.get());
   EXPECT_EQ(operation().readiness(), Readiness::kRead);
-  EXPECT_TRUE(operation().Complete(10));
+  operation().Complete(10);
   EXPECT_FALSE(result_.has_value()) << "invariant 5: completing only makes the coroutine ready";
   Turn();
   ASSERT_TRUE(result_.has_value());
@@ -140,7 +140,7 @@ TEST_F(OperationBaseTest, ARequestToCancelDoesNotEndIt) {
   for (int i = 0; i < 10; ++i) Turn();
   EXPECT_FALSE(result_.has_value());
   EXPECT_EQ(descriptor_->reading, &operation());
-  EXPECT_TRUE(operation().Complete(-ECANCELED));
+  operation().Complete(-ECANCELED);
   Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_THAT(*result_, StatusIs(absl::StatusCode::kCancelled, "transfer: Operation canceled"));
@@ -150,7 +150,7 @@ TEST_F(OperationBaseTest, ARequestToCancelDoesNotEndIt) {
 TEST_F(OperationBaseTest, ASuccessAfterARequestToCancelIsDelivered) {
   Start(TransferOp{descriptor_.get()});
   scope_->Cancel();
-  EXPECT_TRUE(operation().Complete(10));
+  operation().Complete(10);
   Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_THAT(*result_, IsOkAndHolds(10));
@@ -159,7 +159,7 @@ TEST_F(OperationBaseTest, ASuccessAfterARequestToCancelIsDelivered) {
 TEST_F(OperationBaseTest, AFailureAfterARequestToCancelIsDeliveredAsItIs) {
   Start(TransferOp{descriptor_.get()});
   scope_->Cancel();
-  EXPECT_TRUE(operation().Complete(-ECONNRESET));
+  operation().Complete(-ECONNRESET);
   Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_EQ(ErrnoOf(result_->status()), ECONNRESET);
@@ -168,7 +168,7 @@ TEST_F(OperationBaseTest, AFailureAfterARequestToCancelIsDeliveredAsItIs) {
 // It is ready, and nothing can cancel a finished operation: the proactor must not hear of it any more.
 TEST_F(OperationBaseTest, ARequestToCancelAfterTheResultIsForNobody) {
   Start(TransferOp{descriptor_.get()});
-  EXPECT_TRUE(operation().Complete(10));
+  operation().Complete(10);
   scope_->Cancel();
   EXPECT_TRUE(proactor_->cancelled.empty());
   Turn();
@@ -183,7 +183,7 @@ TEST_F(OperationBaseTest, HoweverOftenItIsCancelledTheProactorIsAskedOnce) {
   scheduler_.Cancel();
   operation().Cancel();
   EXPECT_EQ(proactor_->cancelled, std::vector<OperationBase*>{&operation()});
-  EXPECT_TRUE(operation().Complete(10));
+  operation().Complete(10);
   operation().Cancel();
   EXPECT_EQ(proactor_->cancelled.size(), 1u);
   Turn();
@@ -192,11 +192,12 @@ TEST_F(OperationBaseTest, HoweverOftenItIsCancelledTheProactorIsAskedOnce) {
 
 TEST_F(OperationBaseTest, APartGoesBackForTheRest) {
   Start(TransferOp{descriptor_.get()});
-  EXPECT_FALSE(operation().Complete(4));
+  operation().Complete(4);
   Turn();
   EXPECT_FALSE(result_.has_value());
+  EXPECT_EQ(proactor_->submitted.size(), 2u);
   EXPECT_EQ(descriptor_->reading, &operation()) << "the slot is given back in between";
-  EXPECT_TRUE(operation().Complete(6));
+  operation().Complete(6);
   Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_THAT(*result_, IsOkAndHolds(10));
@@ -206,9 +207,12 @@ TEST_F(OperationBaseTest, APartGoesBackForTheRest) {
 
 TEST_F(OperationBaseTest, AnInterruptionGoesBackWhateverTheOperationThinksOfIt) {
   Start(TransferOp{descriptor_.get()});
-  EXPECT_FALSE(operation().Complete(-EINTR));
-  EXPECT_FALSE(operation().Complete(-EINTR));
-  EXPECT_TRUE(operation().Complete(10));
+  operation().Complete(-EINTR);
+  Turn();
+  operation().Complete(-EINTR);
+  Turn();
+  operation().Complete(10);
+  EXPECT_FALSE(result_.has_value());
   Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_THAT(*result_, IsOkAndHolds(10));
@@ -217,20 +221,35 @@ TEST_F(OperationBaseTest, AnInterruptionGoesBackWhateverTheOperationThinksOfIt) 
 // Otherwise a cancelled operation that always finds a part to do would go on to its end, which may be far.
 TEST_F(OperationBaseTest, APartAfterARequestToCancelEndsItWithWhatItHad) {
   Start(TransferOp{descriptor_.get()});
-  EXPECT_FALSE(operation().Complete(3));
+  operation().Complete(3);
+  Turn();
   scope_->Cancel();
-  EXPECT_TRUE(operation().Complete(4));
-  EXPECT_EQ(descriptor_->reading, nullptr);
+  operation().Complete(4);
   Turn();
   ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(descriptor_->reading, nullptr);
   EXPECT_THAT(*result_, StatusIs(absl::StatusCode::kCancelled));
   EXPECT_EQ(BytesTransferred(result_->status()), 7u);
+}
+
+// Nobody asks the proactor to cancel it, because it is not in flight: its scope is looked at before it goes back.
+TEST_F(OperationBaseTest, APartThatIsReadyWhenItsScopeIsCancelledEndsItToo) {
+  Start(TransferOp{descriptor_.get()});
+  operation().Complete(3);
+  scope_->Cancel();
+  EXPECT_TRUE(proactor_->cancelled.empty());
+  Turn();
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(proactor_->submitted.size(), 1u);
+  EXPECT_EQ(descriptor_->reading, nullptr);
+  EXPECT_THAT(*result_, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(BytesTransferred(result_->status()), 3u);
 }
 
 TEST_F(OperationBaseTest, AnInterruptionAfterARequestToCancelEndsIt) {
   Start(TransferOp{descriptor_.get()});
   scope_->Cancel();
-  EXPECT_TRUE(operation().Complete(-EINTR));
+  operation().Complete(-EINTR);
   Turn();
   ASSERT_TRUE(result_.has_value());
   EXPECT_THAT(*result_, StatusIs(absl::StatusCode::kCancelled));
@@ -248,22 +267,22 @@ TEST_F(OperationBaseTest, InACancelledScopeItIsNeverSubmitted) {
   EXPECT_EQ(scheduler_.counters().operations.value(), 0);
 }
 
-TEST_F(OperationBaseTest, HasTheSlotFromSubmissionToCompletion) {
+TEST_F(OperationBaseTest, HasTheSlotUntilItsCoroutineGoesOn) {
   EXPECT_EQ(descriptor_->reading, nullptr);
   Start(TransferOp{descriptor_.get()});
   EXPECT_EQ(descriptor_->reading, &operation());
   EXPECT_EQ(descriptor_->writing, nullptr);
-  EXPECT_TRUE(operation().Complete(10));
-  // Before the coroutine runs: a reader that is ready already may be followed by another.
-  EXPECT_EQ(descriptor_->reading, nullptr);
+  operation().Complete(10);
+  EXPECT_EQ(descriptor_->reading, &operation());
   Turn();
+  EXPECT_EQ(descriptor_->reading, nullptr);
 }
 
 TEST_F(OperationBaseTest, AtAnOffsetItTakesNoSlot) {
   Start(TransferAtOp{{descriptor_.get()}});
   EXPECT_EQ(descriptor_->reading, nullptr);
   EXPECT_EQ(descriptor_->writing, nullptr);
-  EXPECT_TRUE(operation().Complete(10));
+  operation().Complete(10);
   Turn();
   EXPECT_TRUE(result_.has_value());
 }
