@@ -32,7 +32,10 @@ class StandardDescriptors {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor() {
+absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(std::optional<BackendChoice> backend) {
+  absl::StatusOr<BackendChoice> choice = backend.has_value() ? *backend : BackendChoiceOfEnvironment();
+  if (!choice.ok()) return choice.status();
+  if (*choice == BackendChoice::kEpoll) return absl::UnimplementedError("there is no epoll proactor yet");
   StandardDescriptors held;
   absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create();
   if (!proactor.ok()) return absl::UnavailableError(absl::StrCat("no io_uring: ", proactor.status().message()));

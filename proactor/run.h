@@ -3,6 +3,7 @@
 // Run: the front door: a scheduler on this thread, one task, and its result.
 //
 //   int main() { return ExitCode(Run(Serve(SocketAddress::Loopback(7000)))); }
+//   absl::Status status = Run(Serve(address), {.backend = BackendChoice::kEpoll});
 //
 // Result: the task's. If no proactor can be set up, a task that carries a status yields `kUnavailable` with the reason,
 //   and one that does not ends the process with it.
@@ -11,11 +12,14 @@
 #define PROACTOR_RUN_H_
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proactor/backend_choice.h"
 #include "proactor/log.h"
 #include "proactor/proactor.h"
 #include "proactor/result.h"
@@ -24,12 +28,18 @@
 
 namespace proactor {
 
-// The best proactor that this system allows.
-absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor();
+struct RunOptions {
+  // Nothing: what the environment variable PROACTOR_BACKEND says, else the best that this system allows.
+  std::optional<BackendChoice> backend;
+};
+static_assert(std::is_trivially_destructible_v<RunOptions>);
+
+// The proactor that `Run` uses.
+absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(std::optional<BackendChoice> backend = std::nullopt);
 
 template <class T>
-T Run(Task<T> task) {
-  absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor();
+T Run(Task<T> task, RunOptions options = {}) {
+  absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(options.backend);
   if (!proactor.ok()) {
     if constexpr (CarriesStatus<T>) {
       return proactor.status();

@@ -24,7 +24,7 @@ const Part kParts[] = {
      {"proactor/log", "proactor/errors", "proactor/intrusive_list", "proactor/monotonic_time", "proactor/clock",
       "proactor/frame_pool", "proactor/result", "proactor/ready_queue", "proactor/timer", "proactor/counters",
       "proactor/context", "proactor/promise", "proactor/task_record", "proactor/cancellation", "proactor/task",
-      "proactor/try"},
+      "proactor/try", "proactor/backend_choice"},
      {}},
     {"system", {"proactor/system"}, {}},
     {"descriptor", {"proactor/descriptor"}, {"language", "system"}},
