@@ -20,6 +20,7 @@
 #include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/ready_queue.h"
+#include "proactor/remote_queue.h"
 #include "proactor/timer.h"
 
 namespace proactor {
@@ -36,6 +37,7 @@ struct Loop {
   Counters& counters;
   ReadyQueue ready_queue;
   TimerWheel timers;
+  RemoteQueue remote_queue;  // Of `RemoteMessage`s.
 };
 
 struct Context {

@@ -40,6 +40,7 @@ struct alignas(64) Counters {
   Counter cancels;          // Requests to cancel an operation that were handed to the kernel.
   Counter enters;           // io_uring: calls of io_uring_enter(2). Each turn makes one at most, and then the flushes:
   Counter flushes;          // io_uring: enters only because the submission queue was full. Counted in `enters` too.
+  Counter waits;            // epoll: calls of epoll_wait(2). One per turn at most.
   Counter submissions;      // io_uring: entries that the kernel took.
   Counter full_queues;      // io_uring: operations that had to wait for room in the submission queue.
   Counter overflows;        // io_uring: turns that found the completion queue overflowing.

@@ -19,6 +19,7 @@ void CheckIdle(const Descriptor& descriptor) {
 
 int OwnedDescriptor::Release() {
   CheckIdle(*descriptor_);
+  descriptor_->StopWatching();
   descriptor_->closes = false;
   int number = descriptor_->number;
   descriptor_.reset();
@@ -27,6 +28,7 @@ int OwnedDescriptor::Release() {
 
 void OwnedDescriptor::Closer::operator()(Descriptor* descriptor) const {
   CheckIdle(*descriptor);
+  descriptor->StopWatching();
   if (descriptor->closes) descriptor->system.Close(descriptor->number);
   delete descriptor;
 }

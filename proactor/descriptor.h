@@ -9,7 +9,8 @@
 // flight, and a second is a mistake that ends the process with a sentence, because the bytes of two readers or two
 // writers would interleave. Reads and writes at an offset take no slot.
 //
-// It stays at one address while its owner moves: operations in flight and backends point at it.
+// It stays at one address while its owner moves: operations in flight and backends point at it. A backend that watches
+// it (epoll) is told before it is closed.
 //
 // Threads: one at a time; a resource moves to another scheduler only while it has no operation in flight.
 #ifndef PROACTOR_DESCRIPTOR_H_
@@ -31,13 +32,47 @@ inline bool MayHaveOffsets(DescriptorKind kind) {
   return kind == DescriptorKind::kRegularFile || kind == DescriptorKind::kOther;
 }
 
+// Whether a call on a descriptor is worth a try, for a readiness backend.
+enum class Ready : char {
+  kNo,       // One has found nothing: wait for a report.
+  kYes,      // Nobody knows better.
+  kForGood,  // The peer has finished, or the connection failed: no report will come any more.
+};
+
+struct Descriptor;
+
+// A readiness backend, which the kernel tells of a descriptor.
+class DescriptorWatcher {
+ public:
+  // The descriptor is about to be closed, or given away.
+  virtual void Forget(Descriptor& descriptor) = 0;
+
+ protected:
+  ~DescriptorWatcher() = default;
+};
+
 struct Descriptor {
   System& system;
   int number;
   DescriptorKind kind;
   bool closes = true;  // Standard input and the like are left open for the rest of the process.
+  Ready readable = Ready::kYes;
+  Ready writable = Ready::kYes;
   OperationBase* reading = nullptr;
   OperationBase* writing = nullptr;
+  DescriptorWatcher* watcher = nullptr;  // A readiness backend, once it had to wait for this.
+
+  // After a call that moved fewer bytes than it was given room for, on a stream: there is no more for now.
+  void MarkShortRead() {
+    if (readable == Ready::kYes) readable = Ready::kNo;
+  }
+  void MarkShortWrite() {
+    if (writable == Ready::kYes) writable = Ready::kNo;
+  }
+  // Before it is closed, or given away.
+  void StopWatching() {
+    if (watcher != nullptr) watcher->Forget(*this);
+  }
 };
 
 // Owns a descriptor, and closes it when destroyed. Move-only.

@@ -24,8 +24,9 @@ class Proactor : public Clock {
  public:
   virtual ~Proactor() = default;
 
-  // Takes an operation in flight. Never fails and never completes it at once: errors are results, found by `Wait`. Does
-  // not block, however full the queues are.
+  // Takes an operation in flight, to be completed by a later `Wait`, or at once where asking the system is the way to
+  // learn whether it has to wait (`CompleteAtOnce`). Never fails: errors are results. Does not block, however full the
+  // queues are.
   virtual void Submit(OperationBase& operation) = 0;
 
   // Asks that an operation in flight end early. It still ends by its own result, which may be a success.

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
+#include "proactor/remote_message.h"
+#include "proactor/remote_queue.h"
 
 namespace proactor {
 
@@ -24,8 +26,20 @@ class Scheduler::SpawnRecord final : public TaskRecord {
   }
 };
 
+struct Scheduler::PostedFunction final : RemoteMessage {
+  PostedFunction(absl::AnyInvocable<void()> function, Counters& counters)
+      : function(std::move(function)), counters(counters) {}
+  void Receive() override {
+    std::unique_ptr<PostedFunction> self(this);
+    counters.posts.Add();
+    function();
+  }
+  absl::AnyInvocable<void()> function;
+  Counters& counters;
+};
+
 Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
-    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now())},
+    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}},
       proactor_(std::move(proactor)),
       root_scope_(*this) {}
 
@@ -37,8 +51,8 @@ void Scheduler::Shutdown() {
 
 Scheduler::~Scheduler() {
   Shutdown();
-  // Functions that nobody will call are destroyed here, on the scheduler's thread.
-  for (RemoteNode* node = remote_queue_.TakeAll(); node != nullptr;) {
+  // Only functions are left, which nobody will call; they are destroyed here, on the scheduler's thread.
+  for (RemoteNode* node = remote_queue.TakeAll(); node != nullptr;) {
     std::unique_ptr<PostedFunction> posted(static_cast<PostedFunction*>(node));
     node = node->next;
   }
@@ -50,13 +64,7 @@ void Scheduler::Spawn(Task<absl::Status> task, std::string_view name) {
 }
 
 void Scheduler::Post(absl::AnyInvocable<void()> function) {
-  auto* posted = new PostedFunction(std::move(function));
-  if (remote_queue_.Push(*posted)) {
-    Loop::counters.wakes_sent.AddShared();
-    proactor_->Wake();
-  } else {
-    Loop::counters.wakes_elided.AddShared();
-  }
+  Send(*this, *new PostedFunction(std::move(function), Loop::counters));
 }
 
 void Scheduler::Turn(MonotonicTime deadline) {
@@ -68,18 +76,17 @@ void Scheduler::Turn(MonotonicTime deadline) {
   Loop::counters.resumes.Add(ready_queue.RunSome(kResumesPerTurn));
   if (!timers.empty()) Loop::counters.timers_fired.Add(timers.Advance(proactor_->Now()));
 
-  bool sleeps = ready_queue.empty() && !Over() && remote_queue_.Sleep();
+  bool sleeps = ready_queue.empty() && !Over() && remote_queue.Sleep();
   proactor_->Wait(sleeps ? std::min(timers.NextDeadline(), deadline) : MonotonicTime::Past());
-  ReceivePosts();
+  ReceiveMessages();
   turning_ = false;
 }
 
-void Scheduler::ReceivePosts() {
-  for (RemoteNode* node = remote_queue_.TakeAll(); node != nullptr;) {
-    std::unique_ptr<PostedFunction> posted(static_cast<PostedFunction*>(node));
+void Scheduler::ReceiveMessages() {
+  for (RemoteNode* node = remote_queue.TakeAll(); node != nullptr;) {
+    RemoteMessage& message = static_cast<RemoteMessage&>(*node);
     node = node->next;
-    Loop::counters.posts.Add();
-    posted->function();
+    message.Receive();
   }
 }
 

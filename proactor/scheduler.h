@@ -28,7 +28,6 @@
 #include "proactor/context.h"
 #include "proactor/counters.h"
 #include "proactor/proactor.h"
-#include "proactor/remote_queue.h"
 #include "proactor/task.h"
 #include "proactor/task_record.h"
 
@@ -76,10 +75,7 @@ class Scheduler : private Loop {
 
  private:
   // A function on its way from another thread.
-  struct PostedFunction : RemoteNode {
-    explicit PostedFunction(absl::AnyInvocable<void()> f) : function(std::move(f)) {}
-    absl::AnyInvocable<void()> function;
-  };
+  struct PostedFunction;
 
   template <class T>
   class RunRecord;
@@ -88,13 +84,12 @@ class Scheduler : private Loop {
   static constexpr int kResumesPerTurn = 256;
 
   void CheckThread();
-  void ReceivePosts();
+  void ReceiveMessages();
   // Whether what `Run` or the destructor waits for has happened, so that this turn must not wait for more.
   bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && idle(); }
 
   std::unique_ptr<Proactor> proactor_;
   CancelScope root_scope_;
-  RemoteQueue remote_queue_;
   const char* thread_ = nullptr;  // The address of the running thread's mark; null before the first run.
   bool turning_ = false;
   bool closing_ = false;

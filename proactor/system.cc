@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@ int OrErrno(ssize_t result) { return result >= 0 ? static_cast<int>(result) : -e
 
 size_t Capped(size_t size) { return std::min(size, kLargestTransfer); }
 
-class RealSystem final : public System {
+class RealSystem : public System {
  public:
   int Socket(int family, int type, int protocol) override {
     return OrErrno(socket(family, type | SOCK_CLOEXEC, protocol));
@@ -64,7 +65,33 @@ class RealSystem final : public System {
   }
 };
 
+// RWF_NOWAIT: Linux 4.14 for reads of files; sockets, pipes (6.4) and more followed. Terminals and /proc lack it.
+class NonBlockingSystem final : public RealSystem {
+ public:
+  bool may_block() const override { return false; }
+
+  int Socket(int family, int type, int protocol) override {
+    return RealSystem::Socket(family, type | SOCK_NONBLOCK, protocol);
+  }
+  int Read(int fd, void* buffer, size_t size, int64_t offset) override {
+    iovec part = {buffer, Capped(size)};
+    return OrErrno(preadv2(fd, &part, 1, std::max<int64_t>(offset, -1), RWF_NOWAIT));
+  }
+  int Write(int fd, const void* bytes, size_t size, int64_t offset) override {
+    iovec part = {const_cast<void*>(bytes), Capped(size)};
+    return OrErrno(pwritev2(fd, &part, 1, std::max<int64_t>(offset, -1), RWF_NOWAIT));
+  }
+  int Open(const char*, int, mode_t) override { return -EOPNOTSUPP; }
+  int Sync(int, bool) override { return -EOPNOTSUPP; }
+  int Truncate(int, int64_t) override { return -EOPNOTSUPP; }
+};
+
 }  // namespace
+
+System& System::NonBlocking() {
+  static NonBlockingSystem system;
+  return system;
+}
 
 System& System::Real() {
   static RealSystem system;

@@ -30,6 +30,14 @@ namespace proactor {
 class System {
  public:
   static System& Real();
+
+  // The kernel's, for a thread that must not block: sockets are made non-blocking; `Read` and `Write` yield -EAGAIN
+  // where they would wait, for a peer or for a disk; what may block and cannot be asked not to yields -EOPNOTSUPP.
+  static System& NonBlocking();
+
+  // Whether calls may block, as everywhere but in `NonBlocking`.
+  virtual bool may_block() const { return true; }
+
   virtual ~System() = default;
 
   // Sockets.

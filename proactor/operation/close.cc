@@ -9,7 +9,10 @@ namespace proactor {
 
 void CloseOp::Prepare(io_uring_sqe& entry) const { io_uring_prep_close(&entry, descriptor->number); }
 
-int CloseOp::Perform(System& system) const { return system.Close(descriptor->number); }
+int CloseOp::Perform(System& system) const {
+  descriptor->StopWatching();
+  return system.Close(descriptor->number);
+}
 
 bool CloseOp::Advance(int& result) const {
   // Never tried: the owner still has to.

@@ -35,6 +35,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "proactor/cancellation.h"
 #include "proactor/descriptor.h"
 #include "proactor/errors.h"
 #include "proactor/operation/operation_base.h"
@@ -59,17 +60,13 @@ class PendingOperation : public OperationBase {
         return CompleteNow(*result);
       }
     }
-    return Submit(Slot());
+    if (context_.scope->cancelled()) [[unlikely]] {
+      return CompleteNow(-ECANCELED);
+    }
+    return Submit(Slot()) || !IsOver() || CompleteNow(result_);
   }
 
-  bool StopWaiting() {
-    if (TakeSettled()) [[unlikely]] {
-      return true;
-    }
-    if (IsPart() && SubmitAgain()) return false;
-    End(Slot());
-    return true;
-  }
+  bool StopWaiting() { return TakeSettled() || IsOver(); }
 
   using OperationBase::Waiting;
   bool Failed() const { return result_ < 0; }
@@ -110,6 +107,15 @@ class PendingOperation : public OperationBase {
   }
 
  private:
+  // Looks at a result. False: it was a part, and the rest is in flight.
+  [[gnu::noinline]] bool IsOver() {
+    while (IsPart()) {
+      if (SubmitAgain()) return false;
+    }
+    End(Slot());
+    return true;
+  }
+
   // Whether the result is a part, or a failure that is nobody's fault.
   bool IsPart() {
     if constexpr (requires { op_.Advance(result_); }) {

@@ -24,9 +24,6 @@ void OperationBase::SlotTaken(const OperationBase& other) const {
 }
 
 bool OperationBase::Submit(OperationBase** slot) {
-  if (context_.scope->cancelled()) [[unlikely]] {
-    return CompleteNow(-ECANCELED);
-  }
   if (slot != nullptr) {
     if (*slot != nullptr) [[unlikely]] {
       SlotTaken(**slot);
@@ -37,7 +34,7 @@ bool OperationBase::Submit(OperationBase** slot) {
   Loop& loop = *context_.loop;
   loop.counters.operations.Add();
   loop.proactor.Submit(*this);
-  return true;
+  return (state_ & kInFlight) != 0;
 }
 
 bool OperationBase::SubmitAgain() {
@@ -49,7 +46,7 @@ bool OperationBase::SubmitAgain() {
   Loop& loop = *context_.loop;
   loop.counters.resubmissions.Add();
   loop.proactor.Submit(*this);
-  return true;
+  return (state_ & kInFlight) != 0;
 }
 
 bool OperationBase::CompleteNow(int result) {

@@ -3,7 +3,10 @@
 // OperationBase: all that a proactor sees of an operation in flight.
 //
 //   proactor.Submit(operation);     // by the operation, when its coroutine awaits it
-//   operation.Complete(result);     // by the proactor, for each time that it was submitted
+//   operation.Complete(result);     // by the proactor, for each time that it was submitted, in some later `Wait`
+//
+// A proactor that has the result before `Submit` returns says so by `CompleteAtOnce`; the coroutine then goes on
+// without having been suspended, unless it has done so too often in a row.
 //
 // The protocol between cancellation and completion:
 //  1. A cancelled scope finds the operation that its task waits for, and calls `Cancel`.
@@ -38,6 +41,9 @@ enum class Readiness : char {
   kBlocking,  // Nothing to wait for, but the call may take its time: regular files and paths.
 };
 
+// An opcode that no kernel has, for an operation that is only performed.
+inline constexpr uint8_t kNoOpcode = 255;
+
 class OperationBase : public Suspension {
  private:
   static constexpr uint8_t kWaiting = 1;          // In flight, or ready and not yet resumed.
@@ -65,6 +71,12 @@ class OperationBase : public Suspension {
   virtual Readiness readiness() const = 0;
   virtual Descriptor* descriptor() const = 0;
 
+  // Takes a result or -errno, in `Proactor::Submit`.
+  void CompleteAtOnce(int result) {
+    result_ = result;
+    state_ &= ~kInFlight;
+  }
+
   // Takes a result or -errno: the operation is on the ready queue.
   void Complete(int result) {
     __builtin_prefetch(&promise_);  // What the resumption touches first.
@@ -73,6 +85,7 @@ class OperationBase : public Suspension {
     context_.loop->ready_queue.Push(*this);
   }
 
+  Loop& loop() const { return *context_.loop; }
   bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
 
   void Cancel() final;
@@ -87,10 +100,9 @@ class OperationBase : public Suspension {
   }
 
   // Takes the descriptor's slot for what this operation does, if there is one, and hands the operation to the proactor.
-  // False when the coroutine need not suspend: its scope is cancelled, which is the result. Ends the process if another
-  // operation has the slot.
+  // Ends the process if another operation has the slot. False when there is a result already.
   bool Submit(OperationBase** slot);
-  // The same for the rest, after a part. False when its scope was cancelled, which is the result then.
+  // The same for the rest, after a part. A cancelled scope is a result, too.
   bool SubmitAgain();
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);

@@ -12,7 +12,9 @@ void RecvOp::Prepare(io_uring_sqe& entry) const {
 }
 
 int RecvOp::Perform(System& system) const {
-  return system.Receive(descriptor->number, buffer.data(), buffer.size());
+  int result = system.Receive(descriptor->number, buffer.data(), buffer.size());
+  if (result > 0 && static_cast<size_t>(result) < buffer.size()) descriptor->MarkShortRead();
+  return result;
 }
 
 }  // namespace proactor

@@ -18,7 +18,9 @@ void SendAllOp::Prepare(io_uring_sqe& entry) const {
 
 int SendAllOp::Perform(System& system) const {
   std::string_view rest = bytes.substr(sent);
-  return system.Send(descriptor->number, rest.data(), rest.size());
+  int result = system.Send(descriptor->number, rest.data(), rest.size());
+  if (result > 0 && static_cast<size_t>(result) < rest.size()) descriptor->MarkShortWrite();
+  return result;
 }
 
 absl::Status SendAllOp::ToStatus(absl::Status failure) const { return WithBytesTransferred(std::move(failure), sent); }

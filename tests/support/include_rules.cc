@@ -22,18 +22,19 @@ const Part kParts[] = {
     // No kernel and no thread.
     {"language",
      {"proactor/log", "proactor/errors", "proactor/intrusive_list", "proactor/monotonic_time", "proactor/clock",
-      "proactor/frame_pool", "proactor/result", "proactor/ready_queue", "proactor/timer", "proactor/counters",
+      "proactor/frame_pool", "proactor/result", "proactor/ready_queue", "proactor/remote_queue", "proactor/timer",
+      "proactor/counters",
       "proactor/context", "proactor/promise", "proactor/task_record", "proactor/cancellation", "proactor/task",
       "proactor/try", "proactor/backend_choice"},
      {}},
     {"system", {"proactor/system"}, {}},
     {"descriptor", {"proactor/descriptor"}, {"language", "system"}},
     // What asks and who answers, which name each other.
-    {"protocol", {"proactor/proactor", "proactor/operation/operation_base"}, {"language", "system"}},
+    {"protocol", {"proactor/proactor", "proactor/operation/operation_base", "proactor/remote_message"}, {"language", "system"}},
     // Neither of the next two knows the other.
     {"backend", {"proactor/backend/"}, {"language", "system", "descriptor", "protocol"}},
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
-    {"scheduler", {"proactor/scheduler", "proactor/remote_queue"}, {"language", "protocol"}},
+    {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"policies", {"proactor/sleep", "proactor/timeout", "proactor/task_group"}, {"language", "protocol"}},
     {"run", {"proactor/run"}, {"language", "protocol", "scheduler", "backend"}},
     {"testing", {"proactor/testing/"}, {"language", "system", "protocol", "scheduler", "backend"}},

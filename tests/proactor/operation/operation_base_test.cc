@@ -30,6 +30,10 @@ class RecordingProactor final : public Proactor {
  public:
   void Submit(OperationBase& operation) override {
     submitted.push_back(&operation);
+    if (!at_once.empty()) {
+      operation.CompleteAtOnce(at_once.front());
+      at_once.erase(at_once.begin());
+    }
     if (gives_up) operation.Complete(-ECANCELED);
   }
   void Cancel(OperationBase& operation) override { cancelled.push_back(&operation); }
@@ -42,7 +46,8 @@ class RecordingProactor final : public Proactor {
 
   std::vector<OperationBase*> submitted;
   std::vector<OperationBase*> cancelled;
-  bool gives_up = false;  // So that a failed test ends.
+  std::vector<int> at_once;  // Results for the next operations before their `Submit` returns.
+  bool gives_up = false;     // So that a failed test ends.
 };
 
 // Transfers a number of bytes, in parts.
@@ -303,6 +308,43 @@ TEST_F(OperationBaseTest, CompletesWithoutSuspendingSixteenTimesPerResume) {
   Turn();
   EXPECT_EQ(completed, 100);
   // One resume starts it, and each seventeenth completion is another; the last takes the result away.
+  EXPECT_EQ(scheduler_.counters().resumes.value(), 1 + 100 / (ReadyQueue::kInlineCompletions + 1) + 1);
+}
+
+TEST_F(OperationBaseTest, AResultAtOnceDoesNotSuspend) {
+  proactor_->at_once = {10};
+  Start(TransferOp{descriptor_.get()});
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(*result_, IsOkAndHolds(10));
+  EXPECT_EQ(descriptor_->reading, nullptr);
+  EXPECT_EQ(scheduler_.counters().operations.value(), 1);
+  EXPECT_EQ(scheduler_.counters().completions.value(), 1);
+}
+
+TEST_F(OperationBaseTest, APartAtOnceGoesBackForTheRestUntilItHasToWait) {
+  proactor_->at_once = {3, -EINTR, 4};
+  Start(TransferOp{descriptor_.get()});
+  EXPECT_FALSE(result_.has_value());
+  ASSERT_EQ(proactor_->submitted.size(), 4u);
+  EXPECT_EQ(descriptor_->reading, &operation());
+  operation().Complete(3);
+  Turn();
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(*result_, IsOkAndHolds(10));
+}
+
+TEST_F(OperationBaseTest, ResultsAtOnceGoThroughTheQueueAfterSixteenInARow) {
+  proactor_->at_once = std::vector<int>(100, 10);
+  auto body = [&]() -> Task<absl::Status> {
+    for (int i = 0; i < 100; ++i) {
+      absl::StatusOr<int> result = co_await MakeOperation(TransferOp{descriptor_.get()});
+      EXPECT_THAT(result, IsOkAndHolds(10));
+    }
+    co_return absl::OkStatus();
+  };
+  scheduler_.Spawn(body());
+  Turn();
+  EXPECT_TRUE(scheduler_.idle());
   EXPECT_EQ(scheduler_.counters().resumes.value(), 1 + 100 / (ReadyQueue::kInlineCompletions + 1) + 1);
 }
 
