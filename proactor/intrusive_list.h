@@ -63,6 +63,14 @@ class IntrusiveList {
     head_.previous_ = &node;
   }
 
+  void PushFront(T& element) {
+    Node& node = element;
+    node.previous_ = &head_;
+    node.next_ = head_.next_;
+    head_.next_->previous_ = &node;
+    head_.next_ = &node;
+  }
+
   T* PopFront() {
     if (empty()) return nullptr;
     Node* node = head_.next_;

@@ -49,6 +49,19 @@ TEST(IntrusiveListTest, PopsInTheOrderOfPushing) {
   EXPECT_TRUE(list.empty());
 }
 
+TEST(IntrusiveListTest, WhatIsPushedToTheFrontIsPoppedFirst) {
+  IntrusiveList<Item> list;
+  Item one(1), two(2), three(3);
+  list.PushFront(two);
+  list.PushFront(one);
+  list.PushBack(three);
+  EXPECT_THAT(Numbers(list), ElementsAre(1, 2, 3));
+  one.Unlink();
+  EXPECT_EQ(list.PopFront(), &two);
+  EXPECT_EQ(list.PopFront(), &three);
+  EXPECT_TRUE(list.empty());
+}
+
 TEST(IntrusiveListTest, AnElementKnowsWhetherItIsLinked) {
   IntrusiveList<Item> list;
   Item item(1);
@@ -167,10 +180,14 @@ TEST(IntrusiveListTest, DoesWhatADequeWouldDo) {
       Item& item = items[random() % items.size()];
       switch (random() % 4) {
         case 0:
-        case 1:
           if (item.linked()) break;
           list.PushBack(item);
           model.push_back(item.number);
+          break;
+        case 1:
+          if (item.linked()) break;
+          list.PushFront(item);
+          model.push_front(item.number);
           break;
         case 2:
           item.Unlink();
