@@ -28,11 +28,12 @@ const Part kParts[] = {
       "proactor/try", "proactor/backend_choice"},
      {}},
     {"system", {"proactor/system"}, {}},
+    {"blocking pool", {"proactor/blocking_pool"}, {"language"}},
     {"descriptor", {"proactor/descriptor"}, {"language", "system"}},
     // What asks and who answers, which name each other.
     {"protocol", {"proactor/proactor", "proactor/operation/operation_base", "proactor/remote_message"}, {"language", "system"}},
     // Neither of the next two knows the other.
-    {"backend", {"proactor/backend/"}, {"language", "system", "descriptor", "protocol"}},
+    {"backend", {"proactor/backend/"}, {"language", "system", "blocking pool", "descriptor", "protocol"}},
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
     {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"policies", {"proactor/sleep", "proactor/timeout", "proactor/task_group"}, {"language", "protocol"}},
@@ -44,8 +45,8 @@ const Part kParts[] = {
     {"tools", {"tools/"}, {"language", "policies", "run", "net", "fs"}},
     {"tests",
      {"tests/"},
-     {"language", "system", "descriptor", "protocol", "backend", "operation", "scheduler", "policies", "run", "testing",
-      "net", "fs"}},
+     {"language", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "scheduler", "policies",
+      "run", "testing", "net", "fs"}},
 };
 
 // The longest entry decides: proactor/operation/operation_base is not of proactor/operation/.
