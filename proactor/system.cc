@@ -2,6 +2,7 @@
 #include "proactor/system.h"
 
 #include <fcntl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -57,6 +58,13 @@ class RealSystem : public System {
     return OrErrno(statx(fd, "", AT_EMPTY_PATH, mask, result));
   }
   int Truncate(int fd, int64_t size) override { return OrErrno(ftruncate(fd, size)); }
+
+  int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) override {
+    return -pthread_sigmask(how, &signals, before);  // Which yields the error, as threads do.
+  }
+  int SignalDescriptor(const sigset_t& signals) override {
+    return OrErrno(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
 
   // Not repeated after EINTR: Linux has closed the descriptor by then, and the number may be someone else's (close(2)).
   int Close(int fd) override {

@@ -17,6 +17,7 @@
 #ifndef PROACTOR_SYSTEM_H_
 #define PROACTOR_SYSTEM_H_
 
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -62,6 +63,11 @@ class System {
   virtual int Sync(int fd, bool data_only) = 0;
   virtual int Stat(int fd, unsigned mask, struct statx* result) = 0;
   virtual int Truncate(int fd, int64_t size) = 0;
+
+  // Signals. The mask is the calling thread's (pthread_sigmask(3)); `before` may be null. The descriptor is a
+  // non-blocking signalfd(2).
+  virtual int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) = 0;
+  virtual int SignalDescriptor(const sigset_t& signals) = 0;
 
   virtual int Close(int fd) = 0;
 };

@@ -255,6 +255,22 @@ void SimulatedSystem::WriteFile(const std::string& path, std::string_view conten
   ++changes_;
 }
 
+// --- Signals. ---
+
+void SimulatedSystem::Raise(int signal) {
+  signals_.Raise(signal);
+  ++changes_;
+}
+
+int SimulatedSystem::SetSignalMask(int how, const sigset_t& signals, sigset_t* before) {
+  return signals_.SetMask(how, signals, before);
+}
+
+int SimulatedSystem::SignalDescriptor(const sigset_t& signals) {
+  if (full()) return -EMFILE;
+  return Install(std::make_shared<SimulatedSignalDescriptor>(signals_, signals));
+}
+
 // --- Pipes. ---
 
 void SimulatedSystem::SetStandardInput(std::string_view bytes) {

@@ -34,6 +34,7 @@
 #include "proactor/backend/simulated_file.h"
 #include "proactor/backend/simulated_network.h"
 #include "proactor/backend/simulated_pipe.h"
+#include "proactor/backend/simulated_signals.h"
 #include "proactor/system.h"
 
 namespace proactor {
@@ -102,6 +103,10 @@ class SimulatedSystem final : public System {
   std::string standard_output() const { return Contents(*standard_output_); }
   std::string standard_error() const { return Contents(*standard_error_); }
 
+  // Sends a signal to the process. One that is not blocked does what it always does: most end the process, and this one
+  // with it, with a sentence.
+  void Raise(int signal);
+
   // pipe(2): the end to read from, and the end to write to.
   std::pair<int, int> MakePipe();
 
@@ -123,6 +128,8 @@ class SimulatedSystem final : public System {
   int Sync(int fd, bool data_only) override;
   int Stat(int fd, unsigned mask, struct statx* result) override;
   int Truncate(int fd, int64_t size) override;
+  int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) override;
+  int SignalDescriptor(const sigset_t& signals) override;
   int Close(int fd) override;
 
  private:
@@ -149,6 +156,7 @@ class SimulatedSystem final : public System {
 
   SimulatedNetwork network_;
   SimulatedFileSystem files_;
+  SimulatedSignals signals_;
   std::shared_ptr<SimulatedPipe> standard_input_;
   std::shared_ptr<SimulatedPipe> standard_output_;
   std::shared_ptr<SimulatedPipe> standard_error_;

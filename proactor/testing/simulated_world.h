@@ -54,6 +54,9 @@ class SimulatedWorld {
   // Virtual time since the world began.
   absl::Duration Elapsed() const { return scheduler_.Now() - SimulatedClock::kStart; }
 
+  // Sends a signal to the simulated process; see signal_set.h. Most of those that nobody has blocked end the test.
+  void Raise(int signal) { system_.Raise(signal); }
+
   Scheduler& scheduler() { return scheduler_; }
   // Its files and standard streams, and what is to go wrong.
   SimulatedSystem& system() { return system_; }

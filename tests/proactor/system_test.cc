@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,32 @@ class SocketSystemTest : public SystemTest {
 };
 
 TEST_F(SystemTest, IsOne) { EXPECT_EQ(&System::Real(), &System::Real()); }
+
+// --- Signals. ---
+
+TEST_F(SystemTest, SignalsAreBlockedAndRead) {
+  sigset_t set, before;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  ASSERT_EQ(system_.SetSignalMask(SIG_BLOCK, set, &before), 0);
+  EXPECT_EQ(sigismember(&before, SIGUSR1), 0);
+  int fd = system_.SignalDescriptor(set);
+  ASSERT_GE(fd, 0);
+  EXPECT_TRUE(ClosesOnExec(fd));
+  signalfd_siginfo signal;
+  EXPECT_EQ(system_.Read(fd, &signal, sizeof(signal), -1), -EAGAIN);
+  kill(getpid(), SIGUSR1);
+  EXPECT_EQ(system_.Read(fd, &signal, sizeof(signal), -1), static_cast<int>(sizeof(signal)));
+  EXPECT_EQ(signal.ssi_signo, static_cast<uint32_t>(SIGUSR1));
+  EXPECT_EQ(system_.Close(fd), 0);
+  EXPECT_EQ(system_.SetSignalMask(SIG_SETMASK, before, nullptr), 0);
+}
+
+TEST_F(SystemTest, AMaskThatIsSetInNoKnownWayIsANegativeErrno) {
+  sigset_t set;
+  sigemptyset(&set);
+  EXPECT_EQ(system_.SetSignalMask(1000, set, nullptr), -EINVAL);
+}
 
 // --- Sockets. ---
 

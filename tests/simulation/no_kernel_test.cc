@@ -18,6 +18,7 @@
 #include "proactor/fs/file.h"
 #include "proactor/net/address.h"
 #include "proactor/net/tcp.h"
+#include "proactor/signal_set.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
@@ -35,7 +36,7 @@ constexpr unsigned kForbidden[] = {
     SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_getsockname, SYS_setsockopt,
     SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_eventfd2, SYS_epoll_create1,
     SYS_openat, SYS_openat2, SYS_pread64, SYS_pwrite64, SYS_ftruncate, SYS_fsync, SYS_fdatasync, SYS_statx,
-    SYS_ppoll, SYS_pselect6, SYS_epoll_pwait, SYS_nanosleep, SYS_clock_nanosleep,
+    SYS_signalfd4, SYS_ppoll, SYS_pselect6, SYS_epoll_pwait, SYS_nanosleep, SYS_clock_nanosleep,
 #ifdef SYS_open  // The older names of some, which newer architectures do not have.
     SYS_open, SYS_creat, SYS_poll, SYS_select, SYS_epoll_wait,
 #endif
@@ -132,6 +133,21 @@ TEST(NoKernelDeathTest, StandardStreamsNeedNone) {
     absl::Status status = world.Run(CopyStandardInput());
     bool right = world.system().standard_output() == "some text";
     return status.ok() && !right ? absl::InternalError("not copied") : status;
+  };
+  EXPECT_EXIT(RunWithoutKernel(program), kSucceeds, "");
+}
+
+Task<absl::Status> TakeASignal(SimulatedWorld& world) {
+  SignalSet signals = co_await Try(SignalSet::Block(SIGTERM));
+  world.Raise(SIGTERM);
+  Signal signal = co_await Try(signals.Wait());
+  co_return signal.number == SIGTERM ? absl::OkStatus() : absl::InternalError("another signal");
+}
+
+TEST(NoKernelDeathTest, SignalsNeedNone) {
+  auto program = [] {
+    SimulatedWorld world;
+    return world.Run(TakeASignal(world));
   };
   EXPECT_EXIT(RunWithoutKernel(program), kSucceeds, "");
 }

@@ -38,16 +38,17 @@ const Part kParts[] = {
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
     {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"policies", {"proactor/sleep", "proactor/timeout", "proactor/task_group"}, {"language", "protocol"}},
+    {"signals", {"proactor/signal_set"}, {"language", "system", "descriptor", "protocol", "operation"}},
     {"run", {"proactor/run"}, {"language", "protocol", "scheduler", "backend"}},
     {"testing", {"proactor/testing/"}, {"language", "system", "protocol", "scheduler", "backend"}},
     {"net", {"net/"}, {"language", "system", "descriptor", "protocol", "operation", "policies"}},
     {"fs", {"fs/"}, {"language", "system", "descriptor", "protocol", "operation", "policies"}},
     // Written as users write programs.
-    {"tools", {"tools/"}, {"language", "policies", "run", "net", "fs"}},
+    {"tools", {"tools/"}, {"language", "policies", "signals", "run", "net", "fs"}},
     {"tests",
      {"tests/"},
      {"language", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "scheduler", "policies",
-      "run", "testing", "net", "fs"}},
+      "signals", "run", "testing", "net", "fs"}},
 };
 
 // The longest entry decides: proactor/operation/operation_base is not of proactor/operation/.
