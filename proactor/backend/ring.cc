@@ -73,7 +73,7 @@ RingKernel& RingKernel::Real() {
 absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKernel& kernel) {
   std::unique_ptr<Ring> ring(new Ring(kernel));
   if (absl::Status status = ring->SetUp(options); !status.ok()) return status;
-  ring->Probe();
+  if (absl::Status status = ring->Probe(); !status.ok()) return status;
   return ring;
 }
 
@@ -129,13 +129,19 @@ absl::Status Ring::MapQueues(const io_uring_params& params) {
   return absl::OkStatus();
 }
 
-void Ring::Probe() {
+absl::Status Ring::Probe() {
   alignas(io_uring_probe) char space[sizeof(io_uring_probe) + 256 * sizeof(io_uring_probe_op)] = {};
   auto* probe = reinterpret_cast<io_uring_probe*>(space);
-  if (kernel_.Register(fd_, IORING_REGISTER_PROBE, probe, 256) < 0) return;
+  int result = kernel_.Register(fd_, IORING_REGISTER_PROBE, probe, 256);
+  // EINVAL: io_uring_register(2) is there, without this. Nothing is known then.
+  if (result < 0 && result != -EINVAL) return ErrnoToStatus(-result, "io_uring_register");
   for (unsigned i = 0; i < probe->ops_len; ++i) {
     if ((probe->ops[i].flags & IO_URING_OP_SUPPORTED) != 0) supported_.set(probe->ops[i].op);
   }
+  // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
+  result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
+  if (result < 0 && result != -EBADFD) return ErrnoToStatus(-result, "io_uring_enter");
+  return absl::OkStatus();
 }
 
 absl::Status Ring::Enable() {

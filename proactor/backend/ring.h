@@ -10,7 +10,8 @@
 //
 // Setup goes down a ladder of flags from the best that is known (Linux 6.1: completions are run by the one thread that
 // waits) to none, by trying, never by looking at the kernel's version. ENOMEM, which is the locked-memory limit, halves
-// the ring and tries again.
+// the ring and tries again. All three system calls are tried then, because a filter may allow some of them only; what
+// is left to go wrong in `Enable` is a filter that is installed in between.
 //
 // `RingKernel` is the seam below: setup, enter, register and the mappings, so that a fake kernel can stand in.
 //
@@ -110,7 +111,7 @@ class Ring {
   }
   absl::Status SetUp(RingOptions options);
   absl::Status MapQueues(const io_uring_params& params);
-  void Probe();
+  absl::Status Probe();
 
   struct Mapping {
     void* address = nullptr;

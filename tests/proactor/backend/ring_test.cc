@@ -43,9 +43,11 @@ class OtherKernel final : public RingKernel {
     return result;
   }
   int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
+    if (enter_error != 0) return -enter_error;
     return real_.Enter(fd, submit, wait_for, flags, argument, size);
   }
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
+    if (register_error != 0) return -register_error;
     if (opcode == refused_registration) return -EINVAL;
     int result = real_.Register(fd, opcode, argument, count);
     if (opcode == IORING_REGISTER_RING_FDS && result == 1) ++registered;
@@ -81,6 +83,8 @@ class OtherKernel final : public RingKernel {
   int registered = 0;
 
   int setup_error = 0;
+  int enter_error = 0;
+  int register_error = 0;
   unsigned largest = ~0u;
   unsigned refused_flags = 0;
   unsigned missing_features = 0;
@@ -386,6 +390,20 @@ TEST(RingSetupTest, ARingThatIsTooSmallToBeUsefulIsNotMade) {
   EXPECT_THAT(Ring::Create({}, kernel),
               StatusIs(absl::StatusCode::kResourceExhausted, "io_uring_setup: Cannot allocate memory"));
   EXPECT_EQ(kernel.attempts.back().entries, 32u);
+}
+
+// The ring could not be used, which the loop would find out when it is too late to choose another backend.
+TEST(RingSetupTest, AFilterThatAllowsSetupAloneIsFoundAtOnce) {
+  for (int error : {EPERM, ENOSYS, EACCES}) {
+    OtherKernel kernel;
+    kernel.enter_error = error;
+    EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::ErrnoToStatusCode(error), HasSubstr("io_uring_enter: ")));
+    kernel.enter_error = 0;
+    kernel.register_error = error;
+    EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::ErrnoToStatusCode(error), HasSubstr("io_uring_register: ")));
+    EXPECT_EQ(kernel.open, 0);
+    EXPECT_EQ(kernel.mapped, 0);
+  }
 }
 
 // What a container's filter and a sysctl answer, and a kernel without io_uring. Nothing would help.
