@@ -34,6 +34,10 @@ class RealSystem : public System {
   int Send(int fd, const void* bytes, size_t size) override {
     return OrErrno(send(fd, bytes, Capped(size), MSG_DONTWAIT | MSG_NOSIGNAL));
   }
+  int ReceiveMessage(int fd, msghdr& message) override { return OrErrno(recvmsg(fd, &message, MSG_DONTWAIT)); }
+  int SendMessage(int fd, const msghdr& message, bool more) override {
+    return OrErrno(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0)));
+  }
   int Shutdown(int fd, int how) override { return OrErrno(shutdown(fd, how)); }
   int SetSocketOption(int fd, int level, int name, const void* value, socklen_t size) override {
     return OrErrno(setsockopt(fd, level, name, value, size));

@@ -50,6 +50,9 @@ class System {
   virtual int Connect(int fd, const sockaddr* address, socklen_t size) = 0;
   virtual int Receive(int fd, void* buffer, size_t size) = 0;
   virtual int Send(int fd, const void* bytes, size_t size) = 0;
+  // The same for several buffers. `more`: other bytes follow at once, and may share a packet with these.
+  virtual int ReceiveMessage(int fd, msghdr& message) = 0;
+  virtual int SendMessage(int fd, const msghdr& message, bool more) = 0;
   virtual int Shutdown(int fd, int how) = 0;
   virtual int SetSocketOption(int fd, int level, int name, const void* value, socklen_t size) = 0;
   virtual int GetSocketOption(int fd, int level, int name, void* value, socklen_t* size) = 0;

@@ -2,10 +2,12 @@
 #include "proactor/backend/simulated_system.h"
 
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/backend/simulated_socket.h"
@@ -30,6 +32,15 @@ bool MayBeInterrupted(SimulatedCall call) {
     default:
       return false;
   }
+}
+
+std::span<const iovec> PartsOf(const msghdr& message) { return {message.msg_iov, message.msg_iovlen}; }
+
+// Of all parts together, up to `most`.
+size_t SizeOf(const msghdr& message, size_t most) {
+  size_t size = 0;
+  for (const iovec& part : PartsOf(message)) size += std::min(part.iov_len, most - size);
+  return size;
 }
 
 }  // namespace
@@ -172,6 +183,27 @@ int SimulatedSystem::Send(int fd, const void* bytes, size_t size) {
   return OnSocket(SimulatedCall::kSend, fd, [&](SimulatedSocket& socket) {
     return socket.Send(static_cast<const char*>(bytes), std::min(size, kLargestTransfer));
   });
+}
+
+// By way of one buffer, which need not be larger than what a connection holds.
+int SimulatedSystem::ReceiveMessage(int fd, msghdr& message) {
+  std::string bytes(SizeOf(message, options_.buffer_size), '\0');
+  int result = Receive(fd, bytes.data(), bytes.size());
+  std::string_view rest = std::string_view(bytes).substr(0, static_cast<size_t>(std::max(result, 0)));
+  for (const iovec& part : PartsOf(message)) {
+    size_t count = rest.copy(static_cast<char*>(part.iov_base), part.iov_len);
+    rest.remove_prefix(count);
+  }
+  return result;
+}
+
+int SimulatedSystem::SendMessage(int fd, const msghdr& message, bool) {
+  std::string bytes;
+  size_t size = SizeOf(message, options_.buffer_size);
+  for (const iovec& part : PartsOf(message)) {
+    bytes.append(static_cast<const char*>(part.iov_base), std::min(part.iov_len, size - bytes.size()));
+  }
+  return Send(fd, bytes.data(), bytes.size());
 }
 
 int SimulatedSystem::Shutdown(int fd, int how) {

@@ -117,6 +117,8 @@ class SimulatedSystem final : public System {
   int Connect(int fd, const sockaddr* address, socklen_t size) override;
   int Receive(int fd, void* buffer, size_t size) override;
   int Send(int fd, const void* bytes, size_t size) override;
+  int ReceiveMessage(int fd, msghdr& message) override;
+  int SendMessage(int fd, const msghdr& message, bool more) override;
   int Shutdown(int fd, int how) override;
   int SetSocketOption(int fd, int level, int name, const void* value, socklen_t size) override;
   int GetSocketOption(int fd, int level, int name, void* value, socklen_t* size) override;

@@ -196,6 +196,24 @@ TEST_F(SocketSystemTest, WhatIsSentIsReceived) {
   EXPECT_STREQ(buffer, "hello");
 }
 
+TEST_F(SocketSystemTest, AMessageIsGatheredAndScattered) {
+  char hello[] = "hello", world[] = "world";
+  iovec sent[] = {{hello, 5}, {world, 5}};
+  msghdr message = {};
+  message.msg_iov = sent;
+  message.msg_iovlen = 2;
+  EXPECT_EQ(system_.SendMessage(left_, message, false), 10);
+  char first[4] = {}, second[16] = {};
+  iovec received[] = {{first, 3}, {second, 15}};
+  message.msg_iov = received;
+  EXPECT_EQ(system_.ReceiveMessage(right_, message), 10);
+  EXPECT_STREQ(first, "hel");
+  EXPECT_STREQ(second, "loworld");
+  EXPECT_EQ(system_.ReceiveMessage(right_, message), -EAGAIN);
+  EXPECT_EQ(system_.Close(std::exchange(pair_[1], -1)), 0);
+  EXPECT_EQ(system_.SendMessage(left_, message, true), -EPIPE);
+}
+
 TEST_F(SocketSystemTest, ReceiveDoesNotBlock) {
   char buffer[16];
   EXPECT_EQ(system_.Receive(right_, buffer, sizeof(buffer)), -EAGAIN);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RecvListOp: receives bytes from a connected socket into several buffers, one after the other (recvmsg(2)): what has
+// arrived, and at least one byte.
+//
+//   std::span<char> buffers[] = {head, body};
+//   MakeOperation(RecvListOp{.descriptor = socket, .list = ListTransfer<std::span<char>>(buffers)})
+//
+// Of a long list it fills the first 16 buffers at most.
+#ifndef PROACTOR_OPERATION_RECV_LIST_H_
+#define PROACTOR_OPERATION_RECV_LIST_H_
+
+#include <cerrno>
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "proactor/descriptor.h"
+#include "proactor/operation/list_transfer.h"
+#include "proactor/operation/operation_base.h"
+
+namespace proactor {
+
+struct RecvListOp {
+  static constexpr char kName[] = "recvmsg";
+  static constexpr Readiness kReadiness = Readiness::kRead;
+  using Value = size_t;  // Bytes; 0 once the peer has finished sending.
+
+  Descriptor* descriptor;
+  ListTransfer<std::span<char>> list;
+
+  void Prepare(io_uring_sqe& entry);
+  int Perform(System& system);
+  // Zero bytes would read as the end of the stream.
+  std::optional<int> Immediate() const { return list.done() ? std::optional(-EINVAL) : std::nullopt; }
+  size_t ToValue(int result) const { return static_cast<size_t>(result); }
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_OPERATION_RECV_LIST_H_
