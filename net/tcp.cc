@@ -2,6 +2,9 @@
 #include "proactor/net/tcp.h"
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/context.h"
@@ -20,8 +23,8 @@ Task<absl::StatusOr<TcpStream>> TcpStream::Connect(SocketAddress peer, ConnectOp
   System& system = (co_await CurrentContext()).loop->proactor.system();
   TcpStream stream(co_await Try(MakeSocket(system, peer.family(), SOCK_STREAM)));
   if (options.no_delay) co_await Try(stream.SetNoDelay(true));
-  co_await Try(MakeOperation(
-      ConnectOp{.descriptor = stream.descriptor_.get(), .address = peer.data(), .size = peer.size()}));
+  co_await Try(
+      MakeOperation(ConnectOp{.descriptor = stream.descriptor_.get(), .address = peer.data(), .size = peer.size()}));
   co_return stream;
 }
 
@@ -30,6 +33,18 @@ absl::Status TcpStream::Shutdown(ShutdownHow how) {
   // Directly: it does not block, and the ring would send it to a worker thread.
   int result = descriptor_->system.Shutdown(descriptor_->number, kHow[static_cast<int>(how)]);
   return result < 0 ? ErrnoToStatus(-result, "shutdown") : absl::OkStatus();
+}
+
+TcpHalves TcpStream::Split() && {
+  auto shared = std::make_shared<OwnedDescriptor>(std::move(descriptor_));
+  return {.reader = TcpReadHalf(shared), .writer = TcpWriteHalf(shared)};
+}
+
+void TcpStream::Reset() {
+  // Without lingering, close(2) drops what it would have sent first.
+  static constexpr linger kAtOnce = {.l_onoff = 1, .l_linger = 0};
+  descriptor_->system.SetSocketOption(descriptor_->number, SOL_SOCKET, SO_LINGER, &kAtOnce, sizeof(kAtOnce));
+  descriptor_ = OwnedDescriptor();
 }
 
 absl::Status TcpStream::SetNoDelay(bool on) {

@@ -7,8 +7,9 @@
 //   size_t n = co_await Try(stream.Read(buffer));
 //   co_await Try(stream.WriteAll({buffer.data(), n}));
 //
-// One coroutine may read from a stream while another writes to it. A second reader or a second writer at the same time
-// is a mistake that ends the process with a sentence. Buffers are borrowed until the operation has ended.
+// One coroutine may read from a stream while another writes to it; `Split` lets each own its half. A second reader or a
+// second writer at the same time is a mistake that ends the process with a sentence. Buffers are borrowed until the
+// operation has ended.
 // Destroying one closes it; nothing may be in flight then.
 //
 // Errors: those of the system call, such as `kUnavailable` "recv: Connection reset by peer". Cancelled: `kCancelled`,
@@ -27,11 +28,14 @@
 #include "absl/status/statusor.h"
 #include "proactor/descriptor.h"
 #include "proactor/net/address.h"
+#include "proactor/net/tcp_halves.h"
 #include "proactor/operation/accept.h"
 #include "proactor/operation/close.h"
 #include "proactor/operation/operation.h"
 #include "proactor/operation/recv.h"
+#include "proactor/operation/recv_list.h"
 #include "proactor/operation/send_all.h"
+#include "proactor/operation/send_all_list.h"
 #include "proactor/task.h"
 
 namespace proactor {
@@ -58,15 +62,33 @@ class TcpStream {
     return MakeOperation(RecvOp{.descriptor = descriptor_.get(), .buffer = buffer});
   }
 
+  // The same into several buffers, one after the other, such as the ends of a ring: the first 16 at most.
+  Operation<RecvListOp> Read(std::span<const std::span<char>> buffers) {
+    return MakeOperation(RecvListOp{.descriptor = descriptor_.get(), .list = ListTransfer(buffers)});
+  }
+
   // Writes all of the bytes: until the kernel has taken the last. Result: OK. A failure says in its payload how many
   // were taken (`BytesTransferred` in errors.h). Writing nothing is fine.
   Operation<SendAllOp> WriteAll(std::string_view bytes) {
     return MakeOperation(SendAllOp{.descriptor = descriptor_.get(), .bytes = bytes});
   }
 
+  // The same for the bytes of several buffers, one after the other, without copying them together: a head and a body.
+  // The list is borrowed too: name it.
+  Operation<SendAllListOp> WriteAll(std::span<const std::string_view> list) {
+    return MakeOperation(SendAllListOp{.descriptor = descriptor_.get(), .list = ListTransfer(list)});
+  }
+
   // Ends one half or both. After kWrite the peer reads the end of the stream, and this side can still read. Does not
   // wait.
   absl::Status Shutdown(ShutdownHow how);
+
+  // Gives the connection two owners, one that reads and one that writes (tcp_halves.h). Nothing may be in flight.
+  TcpHalves Split() &&;
+
+  // Closes with a reset: the peer's operations fail with ECONNRESET, and what has not been sent yet is dropped. Does
+  // not wait. Nothing may be in flight.
+  void Reset();
 
   // Closes, and says whether that went well. Nothing else may be in flight.
   Operation<CloseOp> Close() { return MakeOperation(CloseOp{.descriptor = descriptor_.get()}); }
@@ -92,10 +114,10 @@ struct TcpAcceptOp : AcceptOp {
 };
 
 struct ListenOptions {
-  int backlog = 1024;          // Connections that wait to be accepted; the kernel caps it at net.core.somaxconn.
-  bool reuse_address = true;   // SO_REUSEADDR: do not wait for old connections of the same port to be forgotten.
-  bool reuse_port = false;     // SO_REUSEPORT: several listeners share the port, each with a part of the connections.
-  bool ipv6_only = false;      // IPV6_V6ONLY: an IPv6 listener takes no IPv4.
+  int backlog = 1024;         // Connections that wait to be accepted; the kernel caps it at net.core.somaxconn.
+  bool reuse_address = true;  // SO_REUSEADDR: do not wait for old connections of the same port to be forgotten.
+  bool reuse_port = false;    // SO_REUSEPORT: several listeners share the port, each with a part of the connections.
+  bool ipv6_only = false;     // IPV6_V6ONLY: an IPv6 listener takes no IPv4.
 };
 static_assert(std::is_trivially_destructible_v<ListenOptions>);
 

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -123,6 +125,31 @@ TEST_P(UsageTest, ASteadyEchoAllocatesNothingAndAsksForFourOperations) {
   EXPECT_EQ(after.submissions - before.submissions, 4 * kEchoes);
   EXPECT_EQ(after.flushes - before.flushes, 0);
   EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
+}
+
+// The same for a list, more of it than one message takes, which is sent again for the rest.
+TEST_P(UsageTest, AListOfBuffersAllocatesNothing) {
+  Usage before = {};
+  Usage after = {};
+  auto body = [&]() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    TcpStream client = co_await Try(TcpStream::Connect(address));
+    TcpStream server = co_await Try(listener.Accept());
+    std::vector<std::string_view> pieces(40, "x");
+    char first[20], second[20];
+    std::span<char> buffers[] = {first, second};
+    for (int i = -10; i < 100; ++i) {
+      if (i == 0) before = Now();
+      co_await Try(client.WriteAll(pieces));
+      for (size_t got = 0; got < 40;) got += co_await Try(server.Read(buffers));
+    }
+    after = Now();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  if (simulated()) return;  // Its bookkeeping is its own.
+  EXPECT_EQ(after.allocations - before.allocations, 0);
 }
 
 TEST_P(UsageTest, ASleepAllocatesNothing) {

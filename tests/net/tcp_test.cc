@@ -3,8 +3,13 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "proactor/errors.h"
@@ -14,50 +19,13 @@
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/net/connection.h"
 #include "tests/support/backends.h"
 
 namespace proactor {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Two ends of one connection.
-struct Connection {
-  TcpStream client;
-  TcpStream server;
-};
-
-Task<absl::StatusOr<Connection>> Connect() {
-  TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
-  SocketAddress address = co_await Try(listener.LocalAddress());
-  Connection connection;
-  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    auto accept = [&]() -> Task<absl::Status> {
-      connection.server = co_await Try(listener.Accept());
-      co_return absl::OkStatus();
-    };
-    group.Spawn(accept());
-    connection.client = co_await Try(TcpStream::Connect(address));
-    co_await group.Join();
-    co_return absl::OkStatus();
-  };
-  co_await Try(WithTaskGroup(body));
-  co_return connection;
-}
-
-// Bytes that tell where they belong.
-std::string Pattern(size_t size) {
-  std::string text(size, '\0');
-  for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 31 + i / 251);
-  return text;
-}
-
-Task<absl::StatusOr<std::string>> ReadToEnd(TcpStream& stream) {
-  std::string all;
-  char buffer[1000];
-  while (size_t n = co_await Try(stream.Read(buffer))) all.append(buffer, n);
-  co_return all;
-}
 
 class TcpStreamTest : public BackendTest {};
 
@@ -130,6 +98,89 @@ TEST_P(TcpStreamTest, OneCoroutineReadsWhileAnotherWrites) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+TEST_P(TcpStreamTest, AListOfBuffersIsWrittenAsOne) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::vector<std::string> contents;
+    // More than the kernel takes at once (IOV_MAX).
+    for (size_t i = 0; i < 2500; ++i) contents.push_back(Pattern(i % 97));
+    std::vector<std::string_view> pieces(contents.begin(), contents.end());
+    std::string expected;
+    for (const std::string& piece : contents) expected += piece;
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto write = [&]() -> Task<absl::Status> {
+        co_await Try(connection.client.WriteAll(pieces));
+        co_return connection.client.Shutdown(ShutdownHow::kWrite);
+      };
+      group.Spawn(write());
+      received = co_await Try(ReadToEnd(connection.server));
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == expected);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, ReadsIntoOneBufferAfterTheOther) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("0123456789"));
+    co_await Try(connection.client.Shutdown(ShutdownHow::kWrite));
+    std::string received;
+    char first[3], second[4];
+    std::span<char> buffers[] = {first, second};
+    while (size_t n = co_await Try(connection.server.Read(buffers))) {
+      received.append(first, std::min<size_t>(n, 3));
+      if (n > 3) received.append(second, n - 3);
+    }
+    EXPECT_EQ(received, "0123456789");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, ResetFailsWhatThePeerDoes) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    absl::StatusOr<size_t> n;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto read = [&]() -> Task<absl::Status> {
+        char buffer[10];
+        n = co_await connection.server.Read(buffer);
+        co_return absl::OkStatus();
+      };
+      group.Spawn(read());
+      co_await Try(Sleep(absl::Milliseconds(1)));
+      connection.client.Reset();
+      EXPECT_FALSE(connection.client);
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_EQ(ErrnoOf(n.status()), ECONNRESET) << n.status();
+    absl::Status status = co_await connection.server.WriteAll("x");
+    EXPECT_EQ(ErrnoOf(status), EPIPE) << status;
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(TcpStreamTest, ResetDropsWhatThePeerHasNotTaken) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string sent = Pattern(50'000'000);
+    absl::Status status = co_await WithTimeout(absl::Milliseconds(50), connection.client.WriteAll(sent));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    connection.client.Reset();
+    absl::StatusOr<std::string> received = co_await ReadToEnd(connection.server);
+    EXPECT_EQ(ErrnoOf(received.status()), ECONNRESET) << received.status();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 TEST_P(TcpStreamTest, HalfCloseLetsTheOtherDirectionGoOn) {
   auto body = []() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
@@ -149,7 +200,7 @@ TEST_P(TcpStreamTest, HalfCloseLetsTheOtherDirectionGoOn) {
 TEST_P(TcpStreamTest, ReadingIntoNothingIsRefusedAndWritingNothingIsFine) {
   auto body = []() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
-    absl::StatusOr<size_t> read = co_await connection.client.Read({});
+    absl::StatusOr<size_t> read = co_await connection.client.Read(std::span<char>());
     EXPECT_THAT(read, StatusIs(absl::StatusCode::kInvalidArgument));
     co_return co_await connection.client.WriteAll("");
   };
