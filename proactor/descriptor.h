@@ -32,6 +32,9 @@ inline bool MayHaveOffsets(DescriptorKind kind) {
   return kind == DescriptorKind::kRegularFile || kind == DescriptorKind::kOther;
 }
 
+// Whether a short transfer means that there is no more for now (epoll(7)).
+inline bool IsStream(DescriptorKind kind) { return kind == DescriptorKind::kSocket || kind == DescriptorKind::kPipe; }
+
 // Whether a call on a descriptor is worth a try, for a readiness backend.
 enum class Ready : char {
   kNo,       // One has found nothing: wait for a report.

@@ -27,6 +27,7 @@ enum State : uint8_t {
   kPolling = 2,        // Its entry is a poll, because the real one found nothing.
   kOnWorker = 4,       // Not attempted inline: that has failed with EAGAIN although there is nothing to poll.
   kCancelInLine = 8,   // Its user_data is in `cancels_`.
+  kOffloaded = 16,     // With the pool: the kernel does not know it.
 };
 
 uint64_t UserData(const OperationBase& operation) {
@@ -48,6 +49,7 @@ absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOpt
 }
 
 IoUringProactor::~IoUringProactor() {
+  offload_.Drain();
   ring_.reset();
   close(wake_fd_);
 }
@@ -81,7 +83,7 @@ void IoUringProactor::Submit(OperationBase& operation) {
   }
   operation.Prepare(*entry);
   if (!ring_->Supports(entry->opcode)) [[unlikely]] {
-    return StandInLine(operation);  // To be performed in Wait: nothing completes in here.
+    return SubmitToPool(operation);
   }
   Push(operation, *entry);
 }
@@ -109,13 +111,16 @@ void IoUringProactor::SubmitFromLine(OperationBase& operation, io_uring_sqe& ent
     if ((operation.backend_state & kOnWorker) != 0) entry.flags |= IOSQE_ASYNC;
     return Push(operation, entry);
   }
-  completed_directly_ = true;
-  // Nor is it polled for: what the kernel does not know as an operation does not wait.
-  operation.backend_state = kOnWorker;
-  OperationCompleted(operation, operation.Perform(system()));
+  SubmitToPool(operation);
+}
+
+void IoUringProactor::SubmitToPool(OperationBase& operation) {
+  operation.backend_state = kOffloaded;
+  offload_.Submit(operation);
 }
 
 void IoUringProactor::Cancel(OperationBase& operation) {
+  if ((operation.backend_state & kOffloaded) != 0) return offload_.Cancel(operation);
   // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait.
   if ((operation.backend_state & kInLine) != 0) return;
   if (TrySubmitCancel(UserData(operation))) return;

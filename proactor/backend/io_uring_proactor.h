@@ -9,7 +9,7 @@
 // waits, and brings back what has completed. What the kernel may do at any time is normal and never reaches the user: a
 // full submission queue (flushed once, then operations stand in line), an overflowing completion queue, interrupted and
 // short calls, EAGAIN on non-blocking descriptors (polled, then asked again), opcodes it does not have (performed
-// directly).
+// by the BlockingPool, as is what no kernel can do, such as calling a function).
 //
 // A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a
 // generation in the top 16, so that a request to cancel cannot hit a later operation at the same address.
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proactor/backend/offload.h"
 #include "proactor/backend/ring.h"
 #include "proactor/proactor.h"
 #include "proactor/ready_queue.h"
@@ -62,7 +63,9 @@ class IoUringProactor final : public Proactor {
   void Push(OperationBase& operation, io_uring_sqe& entry);
   bool TrySubmitCancel(uint64_t user_data);
   void StandInLine(OperationBase& operation);
-  // Submits an operation that stood in line, or performs it if the kernel does not know it.
+  // Has an operation performed that the kernel does not know.
+  void SubmitToPool(OperationBase& operation);
+  // Submits an operation that stood in line.
   void SubmitFromLine(OperationBase& operation, io_uring_sqe& entry);
   // Submits what stands in line, the oldest first, as far as there is room.
   void AdvanceLine();
@@ -79,6 +82,7 @@ class IoUringProactor final : public Proactor {
   bool wake_multishot_ = true;
   bool completed_directly_ = false;  // During this `Wait`, without the kernel.
   SuspensionQueue line_;             // Operations that wait for room, or for their next part.
+  Offload offload_;
   std::vector<uint64_t> cancels_;    // Requests to cancel that wait for room: the operations' user_data.
 };
 

@@ -13,7 +13,11 @@ void ReadFields::Prepare(io_uring_sqe& entry) const {
 }
 
 int ReadFields::Perform(System& system) const {
-  return system.Read(descriptor->number, buffer.data(), buffer.size(), offset);
+  int result = system.Read(descriptor->number, buffer.data(), buffer.size(), offset);
+  if (result > 0 && static_cast<size_t>(result) < buffer.size() && IsStream(descriptor->kind)) {
+    descriptor->MarkShortRead();
+  }
+  return result;
 }
 
 // As pread(2). The ring would take a negative offset for the position, and none for what has no offsets.

@@ -19,7 +19,11 @@ void WriteFields::Prepare(io_uring_sqe& entry) const {
 
 int WriteFields::Perform(System& system) const {
   std::string_view rest = bytes.substr(written);
-  return system.Write(descriptor->number, rest.data(), rest.size(), PartOffset());
+  int result = system.Write(descriptor->number, rest.data(), rest.size(), PartOffset());
+  if (result > 0 && static_cast<size_t>(result) < rest.size() && IsStream(descriptor->kind)) {
+    descriptor->MarkShortWrite();
+  }
+  return result;
 }
 
 bool WriteFields::Advance(int& result) {

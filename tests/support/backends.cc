@@ -1,21 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/backends.h"
 
+#include "proactor/backend/epoll_proactor.h"
+#include "proactor/backend/io_uring_proactor.h"
 #include "proactor/log.h"
-#include "proactor/run.h"
 
 namespace proactor {
 
-std::string BackendName(Backend backend) { return backend == Backend::kIoUring ? "IoUring" : "Simulated"; }
+std::string BackendName(Backend backend) {
+  switch (backend) {
+    case Backend::kIoUring:
+      return "IoUring";
+    case Backend::kEpoll:
+      return "Epoll";
+    case Backend::kSimulated:
+      return "Simulated";
+  }
+  return "";
+}
+
+namespace {
+
+template <class RealProactor>
+std::unique_ptr<Proactor> Created() {
+  absl::StatusOr<std::unique_ptr<RealProactor>> proactor = RealProactor::Create();
+  Check(proactor.ok(), [&] { return std::string(proactor.status().message()); });
+  return *std::move(proactor);
+}
+
+}  // namespace
 
 Bench::Bench(Backend backend, uint64_t seed) {
-  if (backend == Backend::kSimulated) {
-    world_ = std::make_unique<SimulatedWorld>(SimulationOptions{.seed = seed});
-    return;
+  switch (backend) {
+    case Backend::kIoUring:
+      scheduler_ = std::make_unique<Scheduler>(Created<IoUringProactor>());
+      break;
+    case Backend::kEpoll:
+      scheduler_ = std::make_unique<Scheduler>(Created<EpollProactor>());
+      break;
+    case Backend::kSimulated:
+      world_ = std::make_unique<SimulatedWorld>(SimulationOptions{.seed = seed});
+      break;
   }
-  absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor();
-  Check(proactor.ok(), [&] { return std::string(proactor.status().message()); });
-  scheduler_ = std::make_unique<Scheduler>(*std::move(proactor));
 }
 
 Bench::~Bench() = default;

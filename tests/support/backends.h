@@ -22,7 +22,10 @@
 
 namespace proactor {
 
-enum class Backend { kIoUring, kSimulated };
+enum class Backend { kIoUring, kEpoll, kSimulated };
+
+// Those with a kernel.
+inline constexpr Backend kRealBackends[] = {Backend::kIoUring, Backend::kEpoll};
 
 std::string BackendName(Backend backend);
 
@@ -62,9 +65,12 @@ class BackendTest : public ::testing::TestWithParam<Backend> {
   Bench bench_{GetParam()};
 };
 
-#define INSTANTIATE_ON_EVERY_BACKEND(Test)                                                             \
-  INSTANTIATE_TEST_SUITE_P(Every, Test, ::testing::Values(Backend::kIoUring, Backend::kSimulated), \
+#define INSTANTIATE_ON_BACKENDS(Test, ...)                     \
+  INSTANTIATE_TEST_SUITE_P(Every, Test, __VA_ARGS__,           \
                            [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); })
+#define INSTANTIATE_ON_EVERY_BACKEND(Test) \
+  INSTANTIATE_ON_BACKENDS(Test, ::testing::Values(Backend::kIoUring, Backend::kEpoll, Backend::kSimulated))
+#define INSTANTIATE_ON_REAL_BACKENDS(Test) INSTANTIATE_ON_BACKENDS(Test, ::testing::ValuesIn(kRealBackends))
 
 }  // namespace proactor
 

@@ -36,19 +36,22 @@ const Part kParts[] = {
     // Neither of the next two knows the other.
     {"backend", {"proactor/backend/"}, {"language", "system", "blocking pool", "descriptor", "protocol"}},
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
+    // Made of operations.
+    {"awaitables",
+     {"proactor/run_blocking", "proactor/signal_set"},
+     {"language", "system", "descriptor", "protocol", "operation"}},
     {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"policies", {"proactor/sleep", "proactor/timeout", "proactor/task_group"}, {"language", "protocol"}},
-    {"signals", {"proactor/signal_set"}, {"language", "system", "descriptor", "protocol", "operation"}},
     {"run", {"proactor/run"}, {"language", "protocol", "scheduler", "backend"}},
     {"testing", {"proactor/testing/"}, {"language", "system", "protocol", "scheduler", "backend"}},
     {"net", {"net/"}, {"language", "system", "descriptor", "protocol", "operation", "policies"}},
     {"fs", {"fs/"}, {"language", "system", "descriptor", "protocol", "operation", "policies"}},
     // Written as users write programs.
-    {"tools", {"tools/"}, {"language", "policies", "signals", "run", "net", "fs"}},
+    {"tools", {"tools/"}, {"language", "policies", "awaitables", "run", "net", "fs"}},
     {"tests",
      {"tests/"},
-     {"language", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "scheduler", "policies",
-      "signals", "run", "testing", "net", "fs"}},
+     {"language", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "awaitables",
+      "scheduler", "policies", "run", "testing", "net", "fs"}},
 };
 
 // The longest entry decides: proactor/operation/operation_base is not of proactor/operation/.

@@ -136,8 +136,7 @@ TEST_P(RealOpenTest, AFifoWhoseOtherEndNobodyOpensIsWaitedForUntilCancelled) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, RealOpenTest, ::testing::Values(Backend::kIoUring),
-                         [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); });
+INSTANTIATE_ON_REAL_BACKENDS(RealOpenTest);
 
 }  // namespace
 }  // namespace proactor

@@ -129,8 +129,7 @@ TEST_P(RealReadTest, ADirectoryIsAnError) {
   EXPECT_EQ(ErrnoOf(Await(ReadAt(directory, 0)).status()), EISDIR);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, RealReadTest, ::testing::Values(Backend::kIoUring),
-                         [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); });
+INSTANTIATE_ON_REAL_BACKENDS(RealReadTest);
 
 }  // namespace
 }  // namespace proactor

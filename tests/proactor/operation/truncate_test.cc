@@ -78,8 +78,7 @@ TEST_P(RealTruncateTest, ADirectoryIsAnError) {
   EXPECT_EQ(ErrnoOf(Await(TruncateOp{.descriptor = directory.get(), .size = 0})), EINVAL);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, RealTruncateTest, ::testing::Values(Backend::kIoUring),
-                         [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); });
+INSTANTIATE_ON_REAL_BACKENDS(RealTruncateTest);
 
 }  // namespace
 }  // namespace proactor

@@ -179,8 +179,7 @@ TEST_P(RealWriteAllTest, AFullDeviceIsAnError) {
   EXPECT_EQ(BytesTransferred(status), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, RealWriteAllTest, ::testing::Values(Backend::kIoUring),
-                         [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); });
+INSTANTIATE_ON_REAL_BACKENDS(RealWriteAllTest);
 
 }  // namespace
 }  // namespace proactor

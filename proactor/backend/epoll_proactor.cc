@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/epoll_proactor.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "proactor/errors.h"
+#include "proactor/log.h"
+
+namespace proactor {
+namespace {
+
+// What an operation is doing here, in its `backend_state`.
+enum State : uint8_t { kNowhere = 0, kParked = 1, kOffloaded = 2 };
+
+constexpr int kEvents = 256;
+
+// What is known of the direction that an operation waits for; null for one that waits for no descriptor.
+Ready* ReadyOf(const OperationBase& operation) {
+  Descriptor* descriptor = operation.descriptor();
+  if (descriptor == nullptr) return nullptr;
+  switch (operation.readiness()) {
+    case Readiness::kRead:
+      return &descriptor->readable;
+    case Readiness::kWrite:
+      return &descriptor->writable;
+    case Readiness::kBlocking:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+bool FoundNothing(int result) { return result == -EAGAIN || result == -EOPNOTSUPP; }
+
+// For descriptors that cannot be tried without the risk of blocking.
+bool IsReady(const OperationBase& operation) {
+  short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
+  pollfd asked = {operation.descriptor()->number, events, 0};
+  return poll(&asked, 1, 0) > 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create() {
+  int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_fd < 0) return ErrnoToStatus(errno, "epoll_create1");
+  int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  // Never read: each write is an edge.
+  epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+  if (wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0) {
+    absl::Status status = ErrnoToStatus(errno, wake_fd < 0 ? "eventfd" : "epoll_ctl");
+    if (wake_fd >= 0) close(wake_fd);
+    close(epoll_fd);
+    return status;
+  }
+  return std::unique_ptr<EpollProactor>(new EpollProactor(epoll_fd, wake_fd));
+}
+
+EpollProactor::~EpollProactor() {
+  offload_.Drain();
+  for (Descriptor* descriptor : watched_) {
+    if (descriptor != nullptr) descriptor->watcher = nullptr;
+  }
+  close(wake_fd_);
+  close(epoll_fd_);
+}
+
+MonotonicTime EpollProactor::Now() const {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
+}
+
+void EpollProactor::Submit(OperationBase& operation) {
+  operation.backend_state = kNowhere;
+  Ready* ready = ReadyOf(operation);
+  // What is known of another scheduler's descriptor does not count here.
+  if (ready != nullptr && *ready == Ready::kNo && operation.descriptor()->watcher == this) return Park(operation);
+  int result = operation.Perform(system());
+  if (FoundNothing(result)) [[unlikely]] {
+    result = Postpone(operation, result);
+    if (result >= 0) return;
+  }
+  operation.CompleteAtOnce(result);
+}
+
+int EpollProactor::Postpone(OperationBase& operation, int result) {
+  Ready* ready = ReadyOf(operation);
+  if (ready != nullptr) {
+    int watching = Watch(*operation.descriptor());
+    if (watching < 0 && watching != -EPERM) return watching;
+    if (watching == 0 && (result == -EAGAIN || !IsReady(operation))) {
+      // Reports that came before this are still to be taken, and will set it again.
+      *ready = Ready::kNo;
+      Park(operation);
+      return 0;
+    }
+  }
+  operation.backend_state = kOffloaded;
+  offload_.Submit(operation);
+  return 0;
+}
+
+void EpollProactor::Park(OperationBase& operation) {
+  operation.backend_state = kParked;
+  ++parked_;
+}
+
+void EpollProactor::Unpark(OperationBase& operation) {
+  operation.backend_state = kNowhere;
+  --parked_;
+}
+
+void EpollProactor::Cancel(OperationBase& operation) {
+  counters().cancels.Add();
+  if (operation.backend_state == kOffloaded) return offload_.Cancel(operation);
+  Unpark(operation);
+  operation.Complete(-ECANCELED);
+}
+
+int EpollProactor::Watch(Descriptor& descriptor) {
+  if (descriptor.watcher == this) return 0;
+  if (descriptor.kind == DescriptorKind::kRegularFile) return -EPERM;
+  descriptor.StopWatching();
+  epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = &descriptor}};
+  int result = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);
+  // Left from a descriptor that was closed behind the library's back while a duplicate keeps the file open.
+  if (result < 0 && errno == EEXIST) result = epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, descriptor.number, &event);
+  if (result < 0) return -errno;
+  size_t number = static_cast<size_t>(descriptor.number);
+  if (number >= watched_.size()) watched_.resize(std::max(number + 1, 2 * watched_.size()));
+  watched_[number] = &descriptor;
+  descriptor.watcher = this;
+  return 0;
+}
+
+// The kernel forgets a file when its last descriptor is closed, which may not be this one.
+void EpollProactor::Forget(Descriptor& descriptor) {
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
+  watched_[static_cast<size_t>(descriptor.number)] = nullptr;
+  descriptor.watcher = nullptr;
+  descriptor.readable = descriptor.writable = Ready::kYes;
+}
+
+void EpollProactor::Wake() {
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof(one));
+}
+
+void EpollProactor::Wait(MonotonicTime until) {
+  if (until <= MonotonicTime::Past() && parked_ == 0) return;
+  epoll_event events[kEvents];
+  int count = WaitForEvents(events, kEvents, until);
+  for (int i = 0; i < count; ++i) {
+    // Of a wake there is nothing to do: it has ended the wait.
+    if (events[i].data.ptr == nullptr) continue;
+    // It lives: nothing that runs between the wait and here destroys a descriptor.
+    Report(*static_cast<Descriptor*>(events[i].data.ptr), events[i].events);
+  }
+}
+
+int EpollProactor::WaitForEvents(epoll_event* events, int size, MonotonicTime until) {
+  counters().waits.Add();
+  int64_t left = -1;
+  if (until <= MonotonicTime::Past()) {
+    left = 0;
+  } else if (until < MonotonicTime::Infinite()) {
+    left = std::max<int64_t>(until.nanoseconds - Now().nanoseconds, 0);
+  }
+  int count = -1;
+  if (has_nanoseconds_) {
+    timespec time = {left / 1'000'000'000, left % 1'000'000'000};
+    count = epoll_pwait2(epoll_fd_, events, size, left < 0 ? nullptr : &time, nullptr);
+    if (count < 0 && (errno == ENOSYS || errno == EPERM)) has_nanoseconds_ = false;
+  }
+  if (!has_nanoseconds_) {
+    // Rounded up: a wait that ends before its timer is due would be repeated without rest.
+    int64_t milliseconds = left < 0 ? -1 : std::min<int64_t>((left + 999'999) / 1'000'000, 1 << 30);
+    count = epoll_wait(epoll_fd_, events, size, static_cast<int>(milliseconds));
+  }
+  if (count >= 0) return count;
+  Check(errno == EINTR,
+        [] { return absl::StrCat("The epoll cannot go on: ", ErrnoToStatus(errno, "epoll_wait").message()); });
+  counters().interruptions.Add();
+  return 0;
+}
+
+void EpollProactor::Report(Descriptor& descriptor, uint32_t events) {
+  // An error and the end of both directions are for both to find.
+  bool over = (events & (EPOLLHUP | EPOLLERR)) != 0;
+  if (over || (events & EPOLLRDHUP) != 0) {
+    descriptor.readable = Ready::kForGood;
+  } else if ((events & EPOLLIN) != 0 && descriptor.readable == Ready::kNo) {
+    descriptor.readable = Ready::kYes;
+  }
+  if (over) {
+    descriptor.writable = Ready::kForGood;
+  } else if ((events & EPOLLOUT) != 0 && descriptor.writable == Ready::kNo) {
+    descriptor.writable = Ready::kYes;
+  }
+  Retry(descriptor.reading, descriptor.readable);
+  Retry(descriptor.writing, descriptor.writable);
+}
+
+void EpollProactor::Retry(OperationBase* operation, Ready& ready) {
+  if (ready == Ready::kNo || operation == nullptr || operation->backend_state != kParked) return;
+  int result = operation->Perform(system());
+  if (result == -EAGAIN) {
+    ready = Ready::kNo;
+    return;
+  }
+  Unpark(*operation);
+  if (result == -EOPNOTSUPP) {
+    operation->backend_state = kOffloaded;
+    return offload_.Submit(*operation);
+  }
+  operation->Complete(result);
+}
+
+}  // namespace proactor

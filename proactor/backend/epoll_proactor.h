@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// EpollProactor: operations through readiness (epoll(7)), for kernels and containers without io_uring.
+//
+//   absl::StatusOr<std::unique_ptr<EpollProactor>> proactor = EpollProactor::Create();
+//   Scheduler scheduler(*std::move(proactor));
+//
+// An operation is tried when it is submitted, if its descriptor may be ready, and otherwise parked in the descriptor's
+// slot until the kernel reports a change: a transfer costs one system call, and a wait one that finds nothing.
+//
+//  - A descriptor is registered once, when the first operation on it has to wait, for both directions and edges only.
+//    Whether a direction is worth a try is noted in the Descriptor: by a report, by a call that found nothing, and by a
+//    short transfer on a stream. An edge that comes before an operation parks is in that note.
+//  - Parked operations are performed while reports are taken, so that what a report announced is not lost to a
+//    cancellation that comes later in the same turn. Coroutines are resumed by the ready queue, never from here.
+//  - What may block (regular files, opening) goes to the BlockingPool, unless it can be done at once (RWF_NOWAIT).
+//    So does a read or write of a terminal, a device or an old kernel's pipe, once it is ready: their flags belong to
+//    whoever they were inherited from, and another process may have been faster.
+#ifndef PROACTOR_BACKEND_EPOLL_PROACTOR_H_
+#define PROACTOR_BACKEND_EPOLL_PROACTOR_H_
+
+#include <sys/epoll.h>
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proactor/backend/offload.h"
+#include "proactor/descriptor.h"
+#include "proactor/proactor.h"
+
+namespace proactor {
+
+class EpollProactor final : public Proactor, private DescriptorWatcher {
+ public:
+  static absl::StatusOr<std::unique_ptr<EpollProactor>> Create();
+  ~EpollProactor() override;
+
+  void Submit(OperationBase& operation) override;
+  void Cancel(OperationBase& operation) override;
+  void Wait(MonotonicTime until) override;
+  void Wake() override;
+  MonotonicTime Now() const override;
+  absl::Time WallTime() const override { return absl::Now(); }
+  std::string_view name() const override { return "epoll"; }
+  System& system() override { return System::NonBlocking(); }
+
+ private:
+  EpollProactor(int epoll_fd, int wake_fd) : epoll_fd_(epoll_fd), wake_fd_(wake_fd) {}
+
+  void Park(OperationBase& operation);
+  void Unpark(OperationBase& operation);
+  // After a try that found nothing: where the operation goes on. A failure is its result.
+  int Postpone(OperationBase& operation, int result);
+  // Has the kernel report on a descriptor. -EPERM: it has nothing to report, as for regular files.
+  int Watch(Descriptor& descriptor);
+  void Forget(Descriptor& descriptor) override;
+
+  int WaitForEvents(epoll_event* events, int size, MonotonicTime until);
+  void Report(Descriptor& descriptor, uint32_t events);
+  void Retry(OperationBase* operation, Ready& ready);
+
+  const int epoll_fd_;
+  const int wake_fd_;
+  bool has_nanoseconds_ = true;  // epoll_pwait2(2), Linux 5.11.
+  int parked_ = 0;
+  std::vector<Descriptor*> watched_;  // By number; null where there is none.
+  Offload offload_;
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_BACKEND_EPOLL_PROACTOR_H_
