@@ -295,7 +295,7 @@ Complaints TargetsAreInOrder(const SourceFile& file) {
     ++number;
     for (std::string_view name : Quoted(line, "name = \"")) defined.insert(name);
     for (std::string_view name : Quoted(line, "\":")) {
-      if (defined.contains(name)) continue;
+      if (name.starts_with(' ') || defined.contains(name)) continue;  // A space follows the key of a dictionary.
       complaints.push_back(
           Complaint(file.path, number,
                     Sentence("`:", name, "` is used above where it is defined; move it up, or the user down")));

@@ -214,6 +214,7 @@ TEST(TargetsAreInOrderTest, ComplainsAboutUsesBeforeDefinitions) {
 
   EXPECT_THAT(TargetsAreInOrder({"net/BUILD.bazel", "name = \"address\",\nname = \"tcp\",\n\":address\",\n"}),
               IsEmpty());
+  EXPECT_THAT(TargetsAreInOrder({"net/BUILD.bazel", "select({\"//conditions:default\": [\"a\"]})\n"}), IsEmpty());
 }
 
 TEST(TestFileIsNamedTestTest, ComplainsAboutTestsElsewhere) {
