@@ -13,24 +13,19 @@
 // Usage: raw_ring_echo --listen=127.0.0.1:0
 // It prints `listening on 127.0.0.1:PORT`, and ends cleanly on SIGTERM or SIGINT.
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <liburing.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/benchmark/raw_server.h"
+
 // Room for one submission from every connection of the largest cell: a full queue would cost a second enter in a pass.
-enum { kSubmissionEntries = 2048, kCompletionEntries = 4096, kBufferBytes = 65536, kBacklog = 1024 };
+enum { kSubmissionEntries = 2048, kCompletionEntries = 4096 };
 
 // What a connection waits for. It is only ever one of the two, because there is only one buffer.
 enum Direction { kReceiving, kSending };
@@ -49,11 +44,6 @@ static char signal_marker;
 
 static struct io_uring ring;
 static struct signalfd_siginfo signal_received;
-
-static void Die(const char* what, int error) {
-  fprintf(stderr, "raw_ring_echo: %s: %s\n", what, strerror(error));
-  exit(1);
-}
 
 static struct io_uring_sqe* NextSubmission(void) {
   struct io_uring_sqe* sqe = io_uring_get_sqe(&ring);
@@ -87,10 +77,9 @@ static void SubmitSend(struct Connection* connection) {
 }
 
 static void Open(int descriptor) {
-  const int on = 1;
   struct Connection* connection = malloc(sizeof(*connection));
   if (connection == NULL) Die("malloc", ENOMEM);
-  if (setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) Die("TCP_NODELAY", errno);
+  SetNoDelay(descriptor);
   connection->descriptor = descriptor;
   SubmitReceive(connection);
 }
@@ -127,33 +116,6 @@ static void Accepted(int listener, int result, uint32_t flags) {
   if ((flags & IORING_CQE_F_MORE) == 0) SubmitAccept(listener);  // a multishot may end for no reason
 }
 
-static int Listen(struct sockaddr_in* address) {
-  const int on = 1;
-  socklen_t length = sizeof(*address);
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0) Die("socket", errno);
-  if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) Die("SO_REUSEADDR", errno);
-  if (bind(listener, (struct sockaddr*)address, length) < 0) Die("bind", errno);
-  if (listen(listener, kBacklog) < 0) Die("listen", errno);
-  if (getsockname(listener, (struct sockaddr*)address, &length) < 0) Die("getsockname", errno);
-  return listener;
-}
-
-static struct sockaddr_in ParseArguments(int count, char** arguments) {
-  static const char kFlag[] = "--listen=";
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  char host[INET_ADDRSTRLEN];
-  unsigned port;
-  if (count != 2 || strncmp(arguments[1], kFlag, strlen(kFlag)) != 0 ||
-      sscanf(arguments[1] + strlen(kFlag), "%15[0-9.]:%u", host, &port) != 2 || port > 65535 ||
-      inet_pton(AF_INET, host, &address.sin_addr) != 1) {
-    fprintf(stderr, "usage: raw_ring_echo --listen=127.0.0.1:0\n");
-    exit(2);
-  }
-  address.sin_port = htons((uint16_t)port);
-  return address;
-}
-
 static void SetUpRing(void) {
   struct io_uring_params parameters = {.cq_entries = kCompletionEntries};
   parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
@@ -164,22 +126,14 @@ static void SetUpRing(void) {
   if (result < 0) Die("register_ring_fd", -result);
 }
 
-// Signals arrive as a completion like everything else: no handler, and no moment at which one could be missed.
-static void SubmitSignalRead(void) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) Die("sigprocmask", errno);
-  int descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
-  if (descriptor < 0) Die("signalfd", errno);
+static void SubmitSignalRead(int signals) {
   struct io_uring_sqe* sqe = NextSubmission();
-  io_uring_prep_read(sqe, descriptor, &signal_received, sizeof(signal_received), 0);
+  io_uring_prep_read(sqe, signals, &signal_received, sizeof(signal_received), 0);
   io_uring_sqe_set_data(sqe, &signal_marker);
 }
 
-static void Serve(int listener) {
-  SubmitSignalRead();
+static void Serve(int listener, int signals) {
+  SubmitSignalRead(signals);
   SubmitAccept(listener);
   while (true) {
     int result = io_uring_submit_and_wait(&ring, 1);
@@ -202,14 +156,11 @@ static void Serve(int listener) {
 }
 
 int main(int count, char** arguments) {
-  struct sockaddr_in address = ParseArguments(count, arguments);
-  char host[INET_ADDRSTRLEN];
+  int listener = ListenAs(count, arguments, 0);
+  int signals = OpenSignals();
   SetUpRing();
-  int listener = Listen(&address);
-  printf("listening on %s:%u\n", inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host)), ntohs(address.sin_port));
-  fflush(stdout);
-  Serve(listener);
+  AnnounceListener(listener);
+  Serve(listener, signals);
   io_uring_queue_exit(&ring);  // connections still open are closed by the end of the process
-  close(listener);
   return 0;
 }
