@@ -55,6 +55,7 @@ for package; do
     libabsl-dev) put usr/include/absl/functional/any_invocable.h ;;
     libgtest-dev) put usr/include/gtest/gtest.h ;;
     libgmock-dev) put usr/include/gmock/gmock.h ;;
+    libasio-dev) put usr/include/asio.hpp ;;
     clang-16) put usr/bin/clang-16 ;;
     libclang-rt-16-dev) put usr/lib/llvm-16/lib/clang/16/include/sanitizer/asan_interface.h ;;
     lld-16) put usr/bin/ld.lld-16 ;;
@@ -134,6 +135,15 @@ expect_apt
 on_machine /home/proactor tools/bazel test --config=clang //...
 expect_out "bazel-4 in /home/proactor: <test> <--config=clang> <//...>"
 expect_apt ": update" "noninteractive: $install clang-16 libclang-rt-16-dev lld-16"
+
+machine "AsioIsInstalledForTheBenchmark" "${everything[@]}"
+on_machine /home/proactor tools/bazel test //...
+on_machine /home/proactor tools/bazel test //tests/benchmark:cell_test
+on_machine /home/proactor tools/bazel run --define=asio=no //tests/benchmark:echo_benchmark
+expect_apt
+on_machine /home/proactor tools/bazel run //tests/benchmark:echo_benchmark -- --rounds=1
+expect_out "bazel-4 in /home/proactor: <run> <//tests/benchmark:echo_benchmark> <--> <--rounds=1>"
+expect_apt ": update" "noninteractive: $install libasio-dev"
 
 command="sudo apt-get update && sudo apt-get $install ${everything[*]}"
 

@@ -104,6 +104,18 @@ cc_library(
 )
 """)
 
+def _asio(repository):
+    _link_headers(repository, "libasio-dev", ["asio.hpp", "asio"])
+    repository.file("BUILD.bazel", _PUBLIC + """\
+cc_library(
+    name = "asio",
+    hdrs = glob(["include/**"]),
+    defines = ["ASIO_STANDALONE"],
+    includes = ["include"],
+    linkopts = ["-pthread"],
+)
+""")
+
 _DEBIAN_BAZEL_RULES_CC = "\n".join(["%s = native.%s" % (rule, rule) for rule in [
     "cc_binary",
     "cc_import",
@@ -133,6 +145,7 @@ def _remote_coverage_tools(repository):
 debian_abseil = repository_rule(_abseil, local = True)
 debian_googletest = repository_rule(_googletest, local = True)
 debian_liburing = repository_rule(_liburing, local = True)
+debian_asio = repository_rule(_asio, local = True)
 debian_rules_cc = repository_rule(_rules_cc)
 debian_remote_coverage_tools = repository_rule(_remote_coverage_tools)
 
@@ -141,6 +154,7 @@ def proactor_dependencies():
     _unless_defined(debian_abseil, "com_google_absl")
     _unless_defined(debian_googletest, "com_google_googletest")
     _unless_defined(debian_liburing, "liburing")
+    _unless_defined(debian_asio, "asio")  # for our benchmark only; nobody else's build looks at it
 
     # Debian's Bazel, the only one that does not know its version, has no network at build time: what Bazel itself would
     # download for every C++ target is replaced here. Any other Bazel gets the real ones, its own way.
