@@ -10,6 +10,7 @@
 namespace proactor::benchmark {
 namespace {
 
+constexpr std::string_view kChurn = "churn";
 constexpr int kMaximumConnections = 20000;
 constexpr int kMaximumBytes = 1 << 20;
 constexpr int kMaximumInFlight = 1024;
@@ -25,16 +26,20 @@ bool TakeNumber(std::string_view& text, char letter, int maximum, int& number) {
 
 }  // namespace
 
-std::string Cell::Name() const { return absl::StrCat("c", connections, "s", bytes, "p", in_flight); }
+std::string Cell::Name() const {
+  return churns ? std::string(kChurn) : absl::StrCat("c", connections, "s", bytes, "p", in_flight);
+}
 
 absl::StatusOr<Cell> ParseCell(std::string_view name) {
+  if (name == kChurn) return Cell::Churn();
   Cell cell;
   std::string_view rest = name;
   if (!TakeNumber(rest, 'c', kMaximumConnections, cell.connections) ||
       !TakeNumber(rest, 's', kMaximumBytes, cell.bytes) || !TakeNumber(rest, 'p', kMaximumInFlight, cell.in_flight) ||
       !rest.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", std::string(name), "\" is not a cell; one is c50s64p1: ",
-                                                   "connections, bytes per message, messages in flight on each"));
+    return absl::InvalidArgumentError(absl::StrCat("\"", std::string(name), "\" is not a cell; one is c50s64p1 (",
+                                                   "connections, bytes per message, messages in flight on each), and ",
+                                                   "another is churn"));
   }
   return cell;
 }

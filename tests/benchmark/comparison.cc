@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/benchmark/churn_load.h"
 #include "tests/benchmark/echo_load.h"
 #include "tests/benchmark/load.h"
 #include "tests/benchmark/processor.h"
@@ -57,16 +58,21 @@ struct Contestant {
   }
 };
 
+absl::StatusOr<std::unique_ptr<Load>> MakeLoad(const Cell& cell, const sockaddr_in& server, const Method& method) {
+  if (cell.churns) return std::make_unique<ChurnLoad>(server, cell);
+  // With one connection, waking the client on another processor would be most of what is measured.
+  const bool polls_busily = cell.connections == 1 && method.client_processor != method.server_processor;
+  return EchoLoad::Connect(server, cell, polls_busily);
+}
+
 absl::StatusOr<std::vector<Contestant>> Assemble(const Cell& cell, std::vector<ServerCommand> commands,
                                                  const Method& method) {
   commands.push_back({.name = absl::StrCat(commands.front().name, ", null test"), .command = commands.front().command});
-  // With one connection, waking the client on another processor would be most of what is measured.
-  const bool polls_busily = cell.connections == 1 && method.client_processor != method.server_processor;
   std::vector<Contestant> contestants;
   for (const ServerCommand& command : commands) {
     absl::StatusOr<ServerProcess> server = ServerProcess::Start(command, method.server_processor);
     if (!server.ok()) return server.status();
-    absl::StatusOr<std::unique_ptr<EchoLoad>> load = EchoLoad::Connect(server->address(), cell, polls_busily);
+    absl::StatusOr<std::unique_ptr<Load>> load = MakeLoad(cell, server->address(), method);
     if (!load.ok()) return load.status();
     contestants.push_back({.name = command.name, .server = *std::move(server), .load = *std::move(load)});
     if (absl::StatusOr<Window> unused = contestants.back().Measure(kWarmUp); !unused.ok()) return unused.status();

@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -15,7 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "tests/benchmark/stopwatch.h"
 
 namespace proactor::benchmark {
 namespace {
@@ -26,18 +25,6 @@ constexpr size_t kVerifiedInFull = 4096;
 constexpr size_t kVerifiedAtEachEnd = 64;
 constexpr int kEventsPerWait = 512;
 constexpr absl::Duration kPatience = absl::Seconds(2);  // for a server that has stopped answering
-
-absl::Duration ProcessCpu() {
-  timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return absl::DurationFromTimespec(time);
-}
-
-absl::Duration Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return absl::DurationFromTimespec(time);
-}
 
 }  // namespace
 
@@ -84,23 +71,22 @@ absl::StatusOr<std::unique_ptr<EchoLoad>> EchoLoad::Connect(const sockaddr_in& s
 }
 
 absl::StatusOr<Traffic> EchoLoad::Run(absl::Duration duration) {
-  const absl::Duration cpu_before = ProcessCpu();
-  const absl::Duration began = Now();
+  const Stopwatch stopwatch;
   absl::Status status = Begin();
-  absl::Duration now = Now();
-  absl::Duration last_echo = now;
+  absl::Duration elapsed = stopwatch.Elapsed();
+  absl::Duration last_echo = elapsed;
   while (status.ok() && echoed_ < allowed_) {
     const int64_t echoed_before = echoed_;
     status = WaitOnce();
-    now = Now();
-    if (now - began >= duration) stopping_ = true;
-    if (echoed_ > echoed_before) last_echo = now;
-    if (status.ok() && now - last_echo >= kPatience) {
+    elapsed = stopwatch.Elapsed();
+    if (elapsed >= duration) stopping_ = true;
+    if (echoed_ > echoed_before) last_echo = elapsed;
+    if (status.ok() && elapsed - last_echo >= kPatience) {
       status = absl::DeadlineExceededError("the server stopped answering");
     }
   }
   if (!status.ok()) return status;
-  return Traffic{.messages = echoed_ / cell_.bytes, .elapsed = now - began, .client_cpu = ProcessCpu() - cpu_before};
+  return Traffic{.messages = echoed_ / cell_.bytes, .elapsed = elapsed, .client_cpu = stopwatch.ClientCpu()};
 }
 
 absl::Status EchoLoad::Begin() {

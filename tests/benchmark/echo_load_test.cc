@@ -6,71 +6,24 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <array>
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "tests/benchmark/cell.h"
 #include "tests/benchmark/load.h"
-#include "tests/benchmark/owned_descriptor.h"
+#include "tests/benchmark/thread_server.h"
 
 namespace proactor::benchmark {
 namespace {
 
 constexpr absl::Duration kWindow = absl::Milliseconds(20);
 
-// A thread for each connection; it ends when its connection does. `send` answers what was received.
-class Server {
- public:
-  using Answer = std::function<void(int socket, char* bytes, size_t size)>;
-
-  Server(int connections, Answer answer) : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address_.sin_family = AF_INET;
-    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof(address_);
-    EXPECT_EQ(bind(listener_.number(), reinterpret_cast<sockaddr*>(&address_), length), 0);
-    EXPECT_EQ(listen(listener_.number(), connections), 0);
-    EXPECT_EQ(getsockname(listener_.number(), reinterpret_cast<sockaddr*>(&address_), &length), 0);
-    for (int i = 0; i < connections; ++i) {
-      threads_.emplace_back([this, answer] {
-        const OwnedDescriptor connection(accept(listener_.number(), nullptr, nullptr));
-        std::vector<char> buffer(65536);
-        ssize_t size;
-        while ((size = recv(connection.number(), buffer.data(), buffer.size(), 0)) > 0) {
-          bytes_ += size;
-          answer(connection.number(), buffer.data(), static_cast<size_t>(size));
-        }
-      });
-    }
-  }
-
-  // After the load has closed its connections.
-  ~Server() {
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  const sockaddr_in& address() const { return address_; }
-  int64_t bytes() const { return bytes_; }
-
- private:
-  OwnedDescriptor listener_;
-  sockaddr_in address_ = {};
-  std::vector<std::thread> threads_;
-  std::atomic<int64_t> bytes_ = 0;
-};
-
-void Echo(int socket, char* bytes, size_t size) { send(socket, bytes, size, MSG_NOSIGNAL); }
-
-absl::StatusOr<Traffic> RunOnce(const Cell& cell, Server::Answer answer) {
-  Server server(cell.connections, std::move(answer));
+absl::StatusOr<Traffic> RunOnce(const Cell& cell, ThreadServer::Answer answer) {
+  ThreadServer server(cell.connections, std::move(answer));
   absl::StatusOr<std::unique_ptr<EchoLoad>> load = EchoLoad::Connect(server.address(), cell, false);
   if (!load.ok()) return load.status();
   return (*load)->Run(kWindow);
@@ -79,7 +32,7 @@ absl::StatusOr<Traffic> RunOnce(const Cell& cell, Server::Answer answer) {
 TEST(EchoLoadTest, CountsExactlyTheMessagesThatTheServerEchoed) {
   for (const Cell cell : {Cell{1, 64, 1}, Cell{5, 64, 16}, Cell{3, 1000, 7}, Cell{2, 300000, 4}}) {
     SCOPED_TRACE(cell.Name());
-    Server server(cell.connections, Echo);
+    ThreadServer server(cell.connections, ThreadServer::Echo);
     absl::StatusOr<std::unique_ptr<EchoLoad>> load = EchoLoad::Connect(server.address(), cell, false);
     ASSERT_TRUE(load.ok()) << load.status();
     int64_t messages = 0;
@@ -99,7 +52,7 @@ TEST(EchoLoadTest, ReportsAChangedByte) {
     const absl::Status status =
         RunOnce({.connections = 2, .bytes = bytes, .in_flight = 1}, [](int socket, char* data, size_t size) {
           data[size - 1] ^= 1;
-          Echo(socket, data, size);
+          ThreadServer::Echo(socket, data, size);
         }).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
   }
@@ -107,8 +60,8 @@ TEST(EchoLoadTest, ReportsAChangedByte) {
 
 TEST(EchoLoadTest, ReportsBytesThatNobodySent) {
   const absl::Status status = RunOnce({}, [](int socket, char* data, size_t size) {
-                                Echo(socket, data, size);
-                                Echo(socket, data, 1);
+                                ThreadServer::Echo(socket, data, size);
+                                ThreadServer::Echo(socket, data, 1);
                               }).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
 }
@@ -119,7 +72,7 @@ TEST(EchoLoadTest, ReportsAClosedConnection) {
 }
 
 TEST(EchoLoadTest, PollsBusilyWithTheSameResult) {
-  Server server(1, Echo);
+  ThreadServer server(1, ThreadServer::Echo);
   absl::StatusOr<std::unique_ptr<EchoLoad>> load = EchoLoad::Connect(server.address(), {1, 64, 1}, true);
   ASSERT_TRUE(load.ok()) << load.status();
   const absl::StatusOr<Traffic> traffic = (*load)->Run(kWindow);
@@ -135,7 +88,7 @@ TEST(EchoLoadTest, GivesUpOnAServerThatDoesNotAnswer) {
 TEST(EchoLoadTest, ReportsWhenNobodyListens) {
   sockaddr_in address = {};
   {
-    Server server(0, Echo);
+    ThreadServer server(0, ThreadServer::Echo);
     address = server.address();
   }
   EXPECT_FALSE(EchoLoad::Connect(address, Cell(), false).ok());
