@@ -129,14 +129,14 @@ Quartiles Over(const Contestant& contestant, const Contestant& first, Figure fig
 
 ServerResult Summarize(const Contestant& contestant, const Contestant& first) {
   const auto over = [&](auto figure) { return Over(contestant, first, figure); };
+  std::vector<double> cpu_microseconds;
+  for (const Window& window : contestant.windows) cpu_microseconds.push_back(window.CpuMicroseconds());
   const double microseconds_per_sample = absl::ToDoubleMicroseconds(UserTimeSampler::kPeriod) /
                                          static_cast<double>(std::max<int64_t>(contestant.user_messages, 1));
   const double samples = static_cast<double>(contestant.user_samples);
   return {
       .name = contestant.name,
-      .cpu_microseconds = over([](const Window& own, const Window&) { return own.CpuMicroseconds(); }),
-      .cpu_ratio =
-          over([](const Window& own, const Window& first) { return own.CpuMicroseconds() / first.CpuMicroseconds(); }),
+      .cpu_microseconds = std::move(cpu_microseconds),
       .messages_per_second = over([](const Window& own, const Window&) { return own.MessagesPerSecond(); }),
       .throughput_ratio = over(
           [](const Window& own, const Window& first) { return own.MessagesPerSecond() / first.MessagesPerSecond(); }),
@@ -151,6 +151,14 @@ ServerResult Summarize(const Contestant& contestant, const Contestant& first) {
 }
 
 }  // namespace
+
+Quartiles CpuRatio(const ServerResult& server, const ServerResult& reference) {
+  std::vector<double> ratios;
+  for (size_t round = 0; round < server.cpu_microseconds.size(); ++round) {
+    ratios.push_back(server.cpu_microseconds[round] / reference.cpu_microseconds[round]);
+  }
+  return QuartilesOf(std::move(ratios));
+}
 
 absl::StatusOr<CellResult> Compare(const Cell& cell, const std::vector<ServerCommand>& servers, const Method& method) {
   TakeProcessor(method.client_processor);

@@ -2,6 +2,9 @@
 
 // Measures servers against the first of them, in one cell.
 //
+//   absl::StatusOr<CellResult> result = Compare({.connections = 50}, {{"raw", "./raw"}, {"ours", "./ours"}}, {});
+//   CpuRatio(result->servers[1], result->yardstick()).median
+//
 // All are up and connected, and idle but for one: windows of about a tenth of a second go around in the order A B C A',
 // then A' C B A, and so on. The machine's speed drifts over seconds, so only figures of one round are compared, as a
 // ratio to the first server's; the result is the median of these ratios over the rounds. A' is the first server once
@@ -32,15 +35,17 @@ struct Method {
 
 struct ServerResult {
   std::string name;
-  Quartiles cpu_microseconds;  // of the server's CPU time, per message
-  Quartiles cpu_ratio;         // the same, to the first server's in the same round
+  std::vector<double> cpu_microseconds;  // of the server's CPU time, per message, in each round
   Quartiles messages_per_second;
-  Quartiles throughput_ratio;
+  Quartiles throughput_ratio;  // to the first server's in the same round
   Quartiles server_cpu_share;  // of the window
   Quartiles client_cpu_share;
   double user_microseconds = 0;            // per message
   double user_microseconds_deviation = 0;  // one standard deviation of it, from the number of samples
 };
+
+// Of the two servers' CPU time per message in the same round, over all rounds of one comparison.
+Quartiles CpuRatio(const ServerResult& server, const ServerResult& reference);
 
 struct CellResult {
   Cell cell;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Compares echo servers with a yardstick, under a load of its own. See README.md in this directory.
+// Compares echo servers in groups, each with a yardstick of its own, under a load of its own, and holds them against
+// their bars. See README.md in this directory.
 //
-//   echo_benchmark --yardstick=raw=./raw_ring_echo --servers=proactor=./proactor_echo --cells=c50s64p1,c1000s64p1
+//   echo_benchmark --servers=raw=./raw_ring_echo,ours=./proactor_echo --groups=raw:ours --cells=c50s64p1,churn
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,47 +19,65 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "tests/benchmark/bars.h"
 #include "tests/benchmark/cell.h"
 #include "tests/benchmark/comparison.h"
 #include "tests/benchmark/report.h"
 #include "tests/benchmark/server_process.h"
 
-ABSL_FLAG(std::string, yardstick, "", "NAME=COMMAND of the server that the others are measured against");
-ABSL_FLAG(std::vector<std::string>, servers, {}, "NAME=COMMAND of the others, separated by commas");
-ABSL_FLAG(std::vector<std::string>, cells, {"c50s64p1"},
-          "shapes of load, separated by commas: c<connections>s<bytes>p<messages in flight>");
+ABSL_FLAG(std::vector<std::string>, servers, {}, "NAME=COMMAND of all servers, separated by commas");
+ABSL_FLAG(std::vector<std::string>, groups,
+          std::vector<std::string>({"raw_ring:proactor_io_uring", "raw_epoll:proactor_epoll:asio"}),
+          "names of servers that are compared with the first of them, as in YARDSTICK:NAME:NAME, separated by commas");
+ABSL_FLAG(std::vector<std::string>, cells,
+          std::vector<std::string>({"c50s64p1", "c1000s64p1", "c50s1024p1", "c50s65536p1", "churn"}),
+          "shapes of load, separated by commas: c<connections>s<bytes>p<messages in flight>, or churn");
 ABSL_FLAG(int, rounds, 20, "windows per server and cell; 16 or more to say anything");
 ABSL_FLAG(absl::Duration, window, absl::Milliseconds(120), "length of one window");
 ABSL_FLAG(absl::Duration, user_time, absl::Seconds(4), "how long to sample user CPU, per server and cell");
 ABSL_FLAG(int, server_cpu, 0, "the processor that the servers take turns on");
 ABSL_FLAG(int, client_cpu, 1, "the processor of the load generator");
-ABSL_FLAG(double, max_cpu_ratio, 0, "bar: each server's CPU per message as a ratio to the yardstick's; 0 for none");
-ABSL_FLAG(double, max_user_microseconds, 0, "bar: each server's user CPU per message, in microseconds; 0 for none");
 
 namespace proactor::benchmark {
 namespace {
 
-enum ExitCode { kPassed = 0, kBarMissed = 1, kNotMeasured = 2 };
+enum ExitCode { kPassed = 0, kBarMissed = 1, kFailed = 2 };
 
-absl::StatusOr<ServerCommand> ParseServer(const std::string& text) {
-  const size_t equals = text.find('=');
-  if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not NAME=COMMAND"));
+using Group = std::vector<ServerCommand>;
+
+absl::StatusOr<std::map<std::string, std::string>> ParseServers() {
+  std::map<std::string, std::string> commands;
+  for (const std::string& text : absl::GetFlag(FLAGS_servers)) {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not NAME=COMMAND"));
+    }
+    commands[text.substr(0, equals)] = text.substr(equals + 1);
   }
-  return ServerCommand{.name = text.substr(0, equals), .command = text.substr(equals + 1)};
+  return commands;
 }
 
-absl::StatusOr<std::vector<ServerCommand>> ParseServers() {
-  std::vector<std::string> texts = {absl::GetFlag(FLAGS_yardstick)};
-  for (const std::string& text : absl::GetFlag(FLAGS_servers)) texts.push_back(text);
-  std::vector<ServerCommand> servers;
-  for (const std::string& text : texts) {
-    absl::StatusOr<ServerCommand> server = ParseServer(text);
-    if (!server.ok()) return server.status();
-    servers.push_back(*server);
+absl::StatusOr<std::vector<Group>> ParseGroups() {
+  absl::StatusOr<std::map<std::string, std::string>> commands = ParseServers();
+  if (!commands.ok()) return commands.status();
+  std::vector<Group> groups;
+  for (const std::string& text : absl::GetFlag(FLAGS_groups)) {
+    Group& group = groups.emplace_back();
+    for (const std::string& name : std::vector<std::string>(absl::StrSplit(text, ':'))) {
+      const auto command = commands->find(name);
+      if (command != commands->end()) {
+        group.push_back({.name = name, .command = command->second});
+      } else if (group.empty()) {
+        return absl::InvalidArgumentError(absl::StrCat("no command for the yardstick \"", name, "\" in --servers"));
+      } else {
+        std::fprintf(stderr, "note: no command for \"%s\" in --servers: it is left out, and so are its bars\n",
+                     name.c_str());
+      }
+    }
   }
-  return servers;
+  return groups;
 }
 
 absl::StatusOr<std::vector<Cell>> ParseCells() {
@@ -96,37 +116,45 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-absl::StatusOr<bool> RunBenchmark() {
-  absl::StatusOr<std::vector<ServerCommand>> servers = ParseServers();
-  if (!servers.ok()) return servers.status();
+absl::StatusOr<CellResult> Measure(const Cell& cell, const Group& group, const Method& method) {
+  absl::StatusOr<CellResult> result = Compare(cell, group, method);
+  if (result.ok()) std::fputs(FormatTable(*result, method).c_str(), stdout);
+  std::fflush(stdout);
+  return result;
+}
+
+absl::StatusOr<std::vector<Judgement>> RunBenchmark() {
+  absl::StatusOr<std::vector<Group>> groups = ParseGroups();
+  if (!groups.ok()) return groups.status();
   absl::StatusOr<std::vector<Cell>> cells = ParseCells();
   if (!cells.ok()) return cells.status();
   absl::StatusOr<Method> method = ParseMethod();
   if (!method.ok()) return method.status();
-  const Bars bars = {.cpu_ratio = absl::GetFlag(FLAGS_max_cpu_ratio),
-                     .user_microseconds = absl::GetFlag(FLAGS_max_user_microseconds)};
   RaiseDescriptorLimit();
-  bool passed = true;
+  std::vector<Judgement> judgements;
   for (const Cell& cell : *cells) {
-    absl::StatusOr<CellResult> result = Compare(cell, *servers, *method);
-    if (!result.ok()) return result.status();
-    std::fputs(FormatTable(*result, *method).c_str(), stdout);
-    std::fputs(FormatVerdicts(*result, bars, passed).c_str(), stdout);
-    std::fflush(stdout);
+    for (const Group& group : *groups) {
+      absl::StatusOr<CellResult> result = Measure(cell, group, *method);
+      if (!result.ok()) return result.status();
+      for (const Judgement& judgement : Judge(*result, kBars)) judgements.push_back(judgement);
+    }
   }
-  return passed;
+  return judgements;
 }
 
 }  // namespace
 }  // namespace proactor::benchmark
 
 int main(int count, char** arguments) {
-  absl::SetProgramUsageMessage("compares echo servers with a yardstick, by CPU time per message");
+  using proactor::benchmark::Judgement;
+  absl::SetProgramUsageMessage("compares echo servers with yardsticks, by CPU time per message");
   absl::ParseCommandLine(count, arguments);
-  absl::StatusOr<bool> passed = proactor::benchmark::RunBenchmark();
-  if (!passed.ok()) {
-    std::fprintf(stderr, "echo_benchmark: %s\n", std::string(passed.status().message()).c_str());
-    return proactor::benchmark::kNotMeasured;
+  const absl::StatusOr<std::vector<Judgement>> judgements = proactor::benchmark::RunBenchmark();
+  if (!judgements.ok()) {
+    std::fprintf(stderr, "echo_benchmark: %s\n", std::string(judgements.status().message()).c_str());
+    return proactor::benchmark::kFailed;
   }
-  return *passed ? proactor::benchmark::kPassed : proactor::benchmark::kBarMissed;
+  std::fputs(proactor::benchmark::FormatJudgements(*judgements).c_str(), stdout);
+  const bool passed = std::ranges::all_of(*judgements, &Judgement::Passed);
+  return passed ? proactor::benchmark::kPassed : proactor::benchmark::kBarMissed;
 }

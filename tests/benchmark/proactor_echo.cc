@@ -2,7 +2,7 @@
 
 // This library's server for the benchmark: what a user would write, with the yardstick's buffer of 64 KiB.
 //
-// Usage: proactor_echo --listen=127.0.0.1:0
+// Usage: proactor_echo --listen=127.0.0.1:0 [--backend=auto|io_uring|epoll]
 // It prints `listening on 127.0.0.1:PORT`, and runs until a signal ends it.
 
 #include <cstddef>
@@ -15,6 +15,7 @@
 #include "absl/flags/parse.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proactor/backend_choice.h"
 #include "proactor/net/address.h"
 #include "proactor/net/tcp.h"
 #include "proactor/run.h"
@@ -23,6 +24,7 @@
 #include "proactor/try.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "address and port; port 0 takes a free one");
+ABSL_FLAG(std::string, backend, "auto", "auto, io_uring or epoll");
 
 namespace proactor::benchmark {
 namespace {
@@ -55,5 +57,7 @@ int main(int count, char** arguments) {
   absl::ParseCommandLine(count, arguments);
   const absl::StatusOr<proactor::SocketAddress> address = proactor::SocketAddress::Parse(absl::GetFlag(FLAGS_listen));
   if (!address.ok()) return proactor::ExitCode(address.status());
-  return proactor::ExitCode(proactor::Run(proactor::benchmark::Serve(*address)));
+  const absl::StatusOr<proactor::BackendChoice> backend = proactor::ParseBackendChoice(absl::GetFlag(FLAGS_backend));
+  if (!backend.ok()) return proactor::ExitCode(backend.status());
+  return proactor::ExitCode(proactor::Run(proactor::benchmark::Serve(*address), {.backend = *backend}));
 }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a server may cost at most in a cell, and whether it did.
+//
+//   std::vector<Judgement> judgements = Judge(result, kBars);
+//   std::fputs(FormatJudgements(judgements).c_str(), stdout);
+//
+// A ratio is judged against the bar times the noise factor of the null test, a time against the bar plus the difference
+// between the yardstick's two figures: what one run cannot tell apart is not held against a server.
+#ifndef PROACTOR_TESTS_BENCHMARK_BARS_H_
+#define PROACTOR_TESTS_BENCHMARK_BARS_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/benchmark/comparison.h"
+
+namespace proactor::benchmark {
+
+struct Bar {
+  enum Figure { kCpuRatio, kUserMicroseconds };
+
+  std::string_view cell;
+  std::string_view server;
+  Figure figure;
+  double limit;
+  std::string_view reference = "";  // of a ratio: whose CPU time per message is 1
+};
+
+// The library's. `proactor_io_uring` and `proactor_epoll` are one program on its two backends.
+inline constexpr Bar kBars[] = {
+    {"c50s64p1", "proactor_io_uring", Bar::kCpuRatio, 1.05, "raw_ring"},
+    {"c1000s64p1", "proactor_io_uring", Bar::kCpuRatio, 1.10, "raw_ring"},
+    {"c50s1024p1", "proactor_io_uring", Bar::kCpuRatio, 1.10, "raw_ring"},
+    {"c50s65536p1", "proactor_io_uring", Bar::kCpuRatio, 1.10, "raw_ring"},
+    {"churn", "proactor_io_uring", Bar::kCpuRatio, 1.10, "raw_ring"},
+    {"c50s64p1", "proactor_io_uring", Bar::kUserMicroseconds, .12},
+
+    {"c50s64p1", "proactor_epoll", Bar::kCpuRatio, 1.08, "raw_epoll"},
+    {"c1000s64p1", "proactor_epoll", Bar::kCpuRatio, 1.08, "raw_epoll"},
+
+    {"c50s64p1", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
+    {"c1000s64p1", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
+    {"c50s1024p1", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
+    {"c50s65536p1", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
+    {"churn", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
+};
+
+enum class Verdict {
+  kMet,          // at or below the bar itself
+  kWithinNoise,  // above the bar, by no more than the same run's null test is off
+  kMissed,
+  kNotMeasured,
+};
+
+struct Judgement {
+  Bar bar;
+  double figure;
+  double widened_limit;
+  Verdict verdict;
+
+  bool Passed() const { return verdict == Verdict::kMet || verdict == Verdict::kWithinNoise; }
+};
+
+// By those of `bars` that are about this cell, and about servers that took part.
+std::vector<Judgement> Judge(const CellResult& result, std::span<const Bar> bars);
+
+// One line for each, and one that counts them.
+std::string FormatJudgements(std::span<const Judgement> judgements);
+
+}  // namespace proactor::benchmark
+
+#endif  // PROACTOR_TESTS_BENCHMARK_BARS_H_
