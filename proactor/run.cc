@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "absl/strings/str_cat.h"
-#include "proactor/backend/io_uring_proactor.h"
+#include <atomic>
+
+#include "proactor/backend/choose.h"
 
 namespace proactor {
 namespace {
@@ -35,11 +36,14 @@ class StandardDescriptors {
 absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(std::optional<BackendChoice> backend) {
   absl::StatusOr<BackendChoice> choice = backend.has_value() ? *backend : BackendChoiceOfEnvironment();
   if (!choice.ok()) return choice.status();
-  if (*choice == BackendChoice::kEpoll) return absl::UnimplementedError("there is no epoll proactor yet");
   StandardDescriptors held;
-  absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create();
-  if (!proactor.ok()) return absl::UnavailableError(absl::StrCat("no io_uring: ", proactor.status().message()));
-  return *std::move(proactor);
+  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(*choice);
+  if (!chosen.ok()) return chosen.status();
+  static std::atomic<bool> said = false;  // Nothing else is published by it: relaxed.
+  if (!chosen->reason.empty() && !said.exchange(true, std::memory_order_relaxed)) {
+    Log(LogSeverity::kWarning, chosen->reason);
+  }
+  return std::move(chosen->proactor);
 }
 
 int ExitCode(const absl::Status& status) {

@@ -5,8 +5,12 @@
 //   int main() { return ExitCode(Run(Serve(SocketAddress::Loopback(7000)))); }
 //   absl::Status status = Run(Serve(address), {.backend = BackendChoice::kEpoll});
 //
-// Result: the task's. If no proactor can be set up, a task that carries a status yields `kUnavailable` with the reason,
-//   and one that does not ends the process with it.
+// Operations go through io_uring, and where that is refused through epoll, as far as nothing else is asked for
+// (`proactor/backend_choice.h`). The first time in a process that it is epoll for that reason, the reason is logged.
+//
+// Result: the task's. If no proactor can be set up, a task that carries a status yields the failure instead
+//   (`kUnavailable` where the wanted one is refused, `kInvalidArgument` for a wrong PROACTOR_BACKEND), and one that
+//   does not ends the process with what it says.
 // Threads: any thread that does not run a scheduler; the call returns when the task has ended.
 #ifndef PROACTOR_RUN_H_
 #define PROACTOR_RUN_H_
@@ -34,7 +38,7 @@ struct RunOptions {
 };
 static_assert(std::is_trivially_destructible_v<RunOptions>);
 
-// The proactor that `Run` uses.
+// The proactor that `Run` uses, for a scheduler of your own.
 absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(std::optional<BackendChoice> backend = std::nullopt);
 
 template <class T>

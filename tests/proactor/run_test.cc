@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,40 +56,94 @@ TEST(RunTest, MayBeCalledAgain) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(proactor::Run(number(i)), i);
 }
 
-// --- Without io_uring, as in a container that forbids it. ---
+// --- Which backend: in child processes, as in a container that forbids io_uring. ---
 
 // Ends a child process with 0 if the condition holds. Not by exit(3), which a sanitizer would use to open files.
 void ExitWith(bool condition) { _exit(condition ? 0 : 1); }
 
-TEST(RunDeathTest, WithoutIoUringATaskThatCarriesAStatusSaysWhy) {
+Task<absl::Status> Turn() { co_return co_await Sleep(absl::Nanoseconds(1)); }
+
+constexpr unsigned kCallsOfIoUring[] = {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register};
+
+TEST(RunDeathTest, WithoutIoUringATaskRunsOnEpollAndOneWarningSaysWhy) {
   auto child = [] {
     if (!Install(Failing(SYS_io_uring_setup, EPERM))) _exit(2);
-    auto body = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
-    absl::Status status = proactor::Run(body());
-    std::string text = status.ToString();
-    ExitWith(absl::IsUnavailable(status) &&
-             text.find("no io_uring: io_uring_setup: Operation not permitted") != std::string::npos);
+    bool ran = true;
+    for (int i = 0; i < 3; ++i) ran = ran && proactor::Run(Turn()).ok();
+    absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor();
+    ExitWith(ran && proactor.ok() && (*proactor)->name() == "epoll");
   };
-  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0),
+              "^proactor: warning: io_uring_setup: Operation not permitted; [^\n]*; using epoll\n$");
 }
 
-TEST(RunDeathTest, WithoutIoUringATaskThatCarriesNoStatusEndsTheProcessWithTheReason) {
+TEST(RunDeathTest, WithoutTheIoUringThatWasAskedForATaskThatCarriesAStatusSaysWhy) {
+  auto child = [] {
+    if (!Install(Failing(SYS_io_uring_setup, EPERM))) _exit(2);
+    absl::Status status = proactor::Run(Turn(), {.backend = BackendChoice::kIoUring});
+    Log(LogSeverity::kInfo, std::string(status.message()));
+    ExitWith(absl::IsUnavailable(status));
+  };
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "^proactor: io_uring_setup: Operation not permitted; .*allow");
+}
+
+TEST(RunDeathTest, WithoutTheIoUringThatWasAskedForATaskThatCarriesNoStatusEndsTheProcessWithTheReason) {
   auto child = [] {
     if (!Install(Failing(SYS_io_uring_setup, ENOSYS))) _exit(2);
     auto body = []() -> Task<int> { co_return 1; };
-    proactor::Run(body());
+    proactor::Run(body(), {.backend = BackendChoice::kIoUring});
   };
-  EXPECT_DEATH(child(), "no io_uring: io_uring_setup: Function not implemented");
+  EXPECT_DEATH(child(), "io_uring_setup: Function not implemented; this kernel has no io_uring");
+}
+
+TEST(RunDeathTest, EpollMakesNoCallOfIoUring) {
+  auto child = [] {
+    if (!Install(FatalOn(kCallsOfIoUring))) _exit(2);
+    ExitWith(proactor::Run(Turn(), {.backend = BackendChoice::kEpoll}).ok());
+  };
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "^$");
+}
+
+TEST(RunDeathTest, TheEnvironmentChoosesWhereCodeDoesNot) {
+  auto child = [] {
+    setenv("PROACTOR_BACKEND", "epoll", 1);
+    if (!Install(FatalOn(kCallsOfIoUring))) _exit(2);
+    ExitWith(proactor::Run(Turn()).ok());
+  };
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "^$");
+}
+
+TEST(RunDeathTest, CodeChoosesWhateverTheEnvironmentSays) {
+  auto child = [] {
+    setenv("PROACTOR_BACKEND", "epoll", 1);
+    absl::StatusOr<std::unique_ptr<Proactor>> automatic = MakeProactor(BackendChoice::kAuto);
+    setenv("PROACTOR_BACKEND", "nonsense", 1);
+    bool ran = proactor::Run(Turn(), {.backend = BackendChoice::kEpoll}).ok();
+    ExitWith(ran && automatic.ok() && (*automatic)->name() == "io_uring");
+  };
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "^$");
+}
+
+TEST(RunDeathTest, AWrongWordInTheEnvironmentIsAnError) {
+  auto child = [] {
+    setenv("PROACTOR_BACKEND", "kqueue", 1);
+    absl::Status status = proactor::Run(Turn());
+    Log(LogSeverity::kInfo, std::string(status.message()));
+    ExitWith(absl::IsInvalidArgument(status));
+  };
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "PROACTOR_BACKEND: there is no backend 'kqueue'");
 }
 
 // Whoever reads standard input then would read the ring, and wait for ever.
-TEST(RunDeathTest, TheRingNeverTakesTheNumberOfAStandardDescriptor) {
-  auto child = [] {
-    for (int number : {0, 1}) close(number);
-    absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor();
-    ExitWith(proactor.ok() && fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0);
-  };
-  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "");
+TEST(RunDeathTest, NoBackendTakesTheNumberOfAStandardDescriptor) {
+  for (BackendChoice backend : {BackendChoice::kIoUring, BackendChoice::kEpoll}) {
+    auto child = [&] {
+      for (int number : {0, 1}) close(number);
+      absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(backend);
+      ExitWith(proactor.ok() && fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0);
+    };
+    EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "");
+  }
 }
 
 // --- What main returns. ---
