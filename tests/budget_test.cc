@@ -122,7 +122,8 @@ TEST_P(UsageTest, ASteadyEchoAllocatesNothingAndAsksForFourOperations) {
   EXPECT_EQ(after.operations - before.operations, 4 * kEchoes);
   if (simulated()) return;  // Its bookkeeping is its own.
   EXPECT_EQ(after.allocations - before.allocations, 0);
-  EXPECT_EQ(after.submissions - before.submissions, 4 * kEchoes);
+  // Without a ring, there are no entries to submit.
+  EXPECT_EQ(after.submissions - before.submissions, GetParam() == Backend::kIoUring ? 4 * kEchoes : 0);
   EXPECT_EQ(after.flushes - before.flushes, 0);
   EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
 }
