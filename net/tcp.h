@@ -129,7 +129,8 @@ class TcpListener {
   // socket(2), setsockopt(2), bind(2) or listen(2).
   static Task<absl::StatusOr<TcpListener>> Listen(SocketAddress address, ListenOptions options = {});
 
-  // Takes the next connection. Connections that were reset while they waited are passed over. TCP_NODELAY is on.
+  // Takes the next connection. Connections that were reset while they waited are passed over. When there is no
+  // descriptor or no memory left, they wait, until something is closed or for up to a second. TCP_NODELAY is on.
   Operation<TcpAcceptOp> Accept() { return MakeOperation(TcpAcceptOp{{.descriptor = descriptor_.get()}}); }
 
   absl::StatusOr<SocketAddress> LocalAddress() const;

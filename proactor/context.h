@@ -19,6 +19,7 @@
 
 #include "proactor/clock.h"
 #include "proactor/counters.h"
+#include "proactor/monotonic_time.h"
 #include "proactor/ready_queue.h"
 #include "proactor/remote_queue.h"
 #include "proactor/timer.h"
@@ -37,7 +38,8 @@ struct Loop {
   Counters& counters;
   ReadyQueue ready_queue;
   TimerWheel timers;
-  RemoteQueue remote_queue;  // Of `RemoteMessage`s.
+  RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
+  MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
 };
 
 struct Context {

@@ -37,6 +37,7 @@ struct alignas(64) Counters {
   Counter operations;       // Submitted to the proactor by coroutines.
   Counter completions;      // Operations that ended.
   Counter resubmissions;    // Operations that went back: short transfers, EINTR, EAGAIN, aborted connections.
+  Counter accepts_parked;   // Accepts that had to wait for descriptors or memory, and each time that they had to again.
   Counter cancels;          // Requests to cancel an operation that were handed to the kernel.
   Counter enters;           // io_uring: calls of io_uring_enter(2). Each turn makes one at most, and then the flushes:
   Counter flushes;          // io_uring: enters only because the submission queue was full. Counted in `enters` too.

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
+#include "proactor/pause.h"
 
 namespace proactor {
 namespace {
@@ -29,7 +30,10 @@ int OwnedDescriptor::Release() {
 void OwnedDescriptor::Closer::operator()(Descriptor* descriptor) const {
   CheckIdle(*descriptor);
   descriptor->StopWatching();
-  if (descriptor->closes) descriptor->system.Close(descriptor->number);
+  if (descriptor->closes) {
+    descriptor->system.Close(descriptor->number);
+    DescriptorClosed();
+  }
   delete descriptor;
 }
 

@@ -39,7 +39,7 @@ struct Scheduler::PostedFunction final : RemoteMessage {
 };
 
 Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
-    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}},
+    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}, MonotonicTime::Past()},
       proactor_(std::move(proactor)),
       root_scope_(*this) {}
 

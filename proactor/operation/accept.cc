@@ -13,6 +13,11 @@ void AcceptOp::Prepare(io_uring_sqe& entry) const {
 
 int AcceptOp::Perform(System& system) const { return system.Accept(descriptor->number, nullptr, nullptr); }
 
+// What the system is short of, it will have again; the connection waits until then.
+bool AcceptOp::NeedsPause(int result) const {
+  return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+}
+
 // accept(2): Linux passes errors that are pending on the new connection, and says to treat them like EAGAIN.
 bool AcceptOp::Advance(int& result) const {
   switch (-result) {
@@ -26,7 +31,7 @@ bool AcceptOp::Advance(int& result) const {
     case ENONET:
       return false;
     default:
-      return true;
+      return !NeedsPause(result);
   }
 }
 

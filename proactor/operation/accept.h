@@ -4,7 +4,8 @@
 //
 //   MakeOperation(AcceptOp{.descriptor = listener})
 //
-// A connection that was reset before it was taken is not an error: the operation goes on to the next one.
+// A connection that was reset before it was taken is not an error: the operation goes on to the next one. Nor is it one
+// that there is no descriptor or no memory for a connection: the operation takes it when there is (pause.h).
 #ifndef PROACTOR_OPERATION_ACCEPT_H_
 #define PROACTOR_OPERATION_ACCEPT_H_
 
@@ -23,6 +24,7 @@ struct AcceptOp {
   void Prepare(io_uring_sqe& entry) const;
   int Perform(System& system) const;
   bool Advance(int& result) const;
+  bool NeedsPause(int result) const;
   OwnedDescriptor ToValue(int result) const;
 };
 

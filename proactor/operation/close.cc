@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "proactor/pause.h"
+
 namespace proactor {
 
 void CloseOp::Prepare(io_uring_sqe& entry) const { io_uring_prep_close(&entry, descriptor->number); }
@@ -21,6 +23,7 @@ bool CloseOp::Advance(int& result) const {
   if (result == -EINTR) result = 0;
   descriptor->closes = false;
   descriptor->number = -1;
+  DescriptorClosed();
   return true;
 }
 

@@ -19,6 +19,7 @@
 // It may also have
 //     std::optional<int> Immediate() const;       a result known without asking anyone, such as -EINVAL
 //     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
+//     bool NeedsPause(int result) const;          with Advance: true: not at once, the system is short of something
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
 // and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe
 // because the coroutine that awaits it cannot end before it.
@@ -52,7 +53,7 @@ class PendingOperation : public OperationBase {
   using Result = WithStatus<Value>;
 
   PendingOperation(PromiseBase& promise, const Context& context, Op op)
-      : OperationBase(promise, context), op_(std::move(op)) {}
+      : OperationBase(promise, context), op_(std::move(op)), pause_(*this) {}
 
   bool Start() {
     if constexpr (requires { op_.Immediate(); }) {
@@ -63,6 +64,7 @@ class PendingOperation : public OperationBase {
     if (context_.scope->cancelled()) [[unlikely]] {
       return CompleteNow(-ECANCELED);
     }
+    if constexpr (kMayPause) pause_.Mark();
     return Submit(Slot()) || !IsOver() || CompleteNow(result_);
   }
 
@@ -103,13 +105,21 @@ class PendingOperation : public OperationBase {
   std::string Describe() const final {
     std::string text = Op::kName;
     if (Descriptor* on = descriptor()) text += " on descriptor " + std::to_string(on->number);
+    if (paused()) text += ", until the system has what it needs";
     return text;
   }
 
  private:
-  // Looks at a result. False: it was a part, and the rest is in flight.
+  static constexpr bool kMayPause = requires(const Op op) { op.NeedsPause(0); };
+
+  // Looks at a result. False: it was a part, and the rest is in flight, or will be after a pause.
   [[gnu::noinline]] bool IsOver() {
+    if constexpr (kMayPause) pause_.End();
     while (IsPart()) {
+      if constexpr (kMayPause) {
+        if (op_.NeedsPause(result_) && BeginPause(pause_)) return false;
+        pause_.Mark();
+      }
       if (SubmitAgain()) return false;
     }
     End(Slot());
@@ -135,7 +145,13 @@ class PendingOperation : public OperationBase {
     }
   }
 
+  // In the place of a pause that an operation never needs.
+  struct NoPause {
+    explicit NoPause(OperationBase&) {}
+  };
+
   Op op_;
+  [[no_unique_address]] std::conditional_t<kMayPause, OperationPause, NoPause> pause_;
 };
 
 template <class Op>

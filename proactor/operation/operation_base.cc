@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proactor/cancellation.h"
+#include "proactor/errors.h"
 #include "proactor/log.h"
 #include "proactor/proactor.h"
 
@@ -49,6 +50,21 @@ bool OperationBase::SubmitAgain() {
   return (state_ & kInFlight) != 0;
 }
 
+bool OperationBase::BeginPause(Pause& pause) {
+  Loop& loop = *context_.loop;
+  if (context_.scope->cancelled() || cancel_requested() || !pause.Begin(loop)) return false;
+  loop.counters.accepts_parked.Add();
+  // A server at its limit may have to wait for each connection: that is worth one line, not one for each.
+  constexpr absl::Duration kQuiet = absl::Seconds(10);
+  if (MonotonicTime now = loop.clock.Now(); now >= loop.next_complaint) {
+    loop.next_complaint = now + kQuiet;
+    Log(LogSeverity::kWarning,
+        absl::StrCat(ErrnoToStatus(-result_, Describe()).message(), "; it goes on when that has changed"));
+  }
+  state_ = kWaiting | kPaused;
+  return true;
+}
+
 bool OperationBase::CompleteNow(int result) {
   result_ = result;
   ReadyQueue& ready_queue = context_.loop->ready_queue;
@@ -59,6 +75,7 @@ bool OperationBase::CompleteNow(int result) {
 }
 
 void OperationBase::Cancel() {
+  if (paused()) return EndPause(-ECANCELED);
   if ((state_ & (kInFlight | kCancelRequested)) != kInFlight) return;
   state_ |= kCancelRequested;
   context_.loop->proactor.Cancel(*this);

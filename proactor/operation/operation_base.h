@@ -16,14 +16,19 @@
 //  4. From `Complete` on it is ready, and `Cancel` does nothing: nothing can cancel a finished operation.
 //  5. When its turn comes on the ready queue, it looks at the result. It may be a part (some of the bytes, EINTR): then
 //     it is submitted again for the rest, unless its scope was cancelled, which then ends it.
+//  6. Or the system may be short of what it needs: then it waits before it is submitted again (pause.h). `Cancel` ends
+//  an
+//     operation that waits so: nobody else has it.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_OPERATION_OPERATION_BASE_H_
 #define PROACTOR_OPERATION_OPERATION_BASE_H_
 
+#include <cerrno>
 #include <cstdint>
 
 #include "proactor/context.h"
+#include "proactor/pause.h"
 #include "proactor/promise.h"
 #include "proactor/ready_queue.h"
 
@@ -50,6 +55,7 @@ class OperationBase : public Suspension {
   static constexpr uint8_t kInFlight = 2;         // The proactor has it.
   static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
   static constexpr uint8_t kSettled = 8;          // The result came from `CompleteNow`: nobody was asked.
+  static constexpr uint8_t kPaused = 16;          // Waits to be submitted again.
   // First, beside the two below, where it costs no padding: frames are made of operations.
   uint8_t state_ = 0;
 
@@ -85,6 +91,13 @@ class OperationBase : public Suspension {
     context_.loop->ready_queue.Push(*this);
   }
 
+  // Ends a pause, with what the operation finds when its turn comes: -EINTR to ask again.
+  void EndPause(int result) {
+    if ((state_ & kPaused) == 0) return;
+    state_ &= ~kPaused;
+    Complete(result);
+  }
+
   Loop& loop() const { return *context_.loop; }
   bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
 
@@ -104,6 +117,10 @@ class OperationBase : public Suspension {
   bool Submit(OperationBase** slot);
   // The same for the rest, after a part. A cancelled scope is a result, too.
   bool SubmitAgain();
+  // Waits before `SubmitAgain`, because of what the result says. False where there is nothing to wait for: its scope
+  // was cancelled, or things have changed since.
+  bool BeginPause(Pause& pause);
+  bool paused() const { return (state_ & kPaused) != 0; }
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);
   // The coroutine goes on.
@@ -127,6 +144,16 @@ class OperationBase : public Suspension {
  private:
   [[noreturn]] void DestroyedInFlight() const;
   [[noreturn]] void SlotTaken(const OperationBase& other) const;
+};
+
+// The pause of an operation that the system had too little for.
+class OperationPause final : public Pause {
+ public:
+  explicit OperationPause(OperationBase& operation) : operation_(operation) {}
+  void TryAgain() override { operation_.EndPause(-EINTR); }
+
+ private:
+  OperationBase& operation_;
 };
 
 }  // namespace proactor

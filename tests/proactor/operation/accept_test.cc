@@ -4,10 +4,16 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstring>
 #include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "proactor/errors.h"
+#include "proactor/log.h"
+#include "proactor/operation/close.h"
 #include "proactor/operation/recv.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/proactor/operation/operands.h"
@@ -28,11 +34,21 @@ TEST(AcceptOpTest, ErrorsOfTheConnectionAreNotThoseOfTheListener) {
 
 // Asking again would not help, or never end: EOPNOTSUPP is also what a socket says that cannot be listened on.
 TEST(AcceptOpTest, ErrorsOfTheListenerEndIt) {
-  for (int error : {EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP, EFAULT, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM, ECANCELED}) {
+  for (int error : {EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP, EFAULT, EPERM, ECANCELED}) {
     AcceptOp op = {.descriptor = nullptr};
     int result = -error;
     EXPECT_TRUE(op.Advance(result)) << strerror(error);
     EXPECT_EQ(result, -error);
+    EXPECT_FALSE(op.NeedsPause(-error));
+  }
+}
+
+TEST(AcceptOpTest, AShortageIsWaitedFor) {
+  for (int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
+    AcceptOp op = {.descriptor = nullptr};
+    int result = -error;
+    EXPECT_FALSE(op.Advance(result)) << strerror(error);
+    EXPECT_TRUE(op.NeedsPause(-error));
   }
 }
 
@@ -81,23 +97,118 @@ TEST(AcceptOpTest, AConnectionThatWasAbortedIsPassedOver) {
   }
 }
 
-TEST_P(AcceptTest, RunningOutOfDescriptorsIsAnErrorAndLosesNoConnection) {
+// Invariant 12: nor does a shortage. Nobody closes a descriptor here, so it asks again after a while.
+TEST_P(AcceptTest, RunningOutOfDescriptorsIsWaitedOutAndLosesNoConnection) {
   Listener listener = MakeListener(system());
   OwnedDescriptor client = MakeClient(system(), listener.address);
   absl::StatusOr<OwnedDescriptor> connection = Await(AcceptOp{.descriptor = listener.descriptor.get()});
   EXPECT_THAT(connection, IsOk());
   client = MakeClient(system(), listener.address);
-  {
-    std::optional<NoMoreDescriptors> none_left;
-    if (simulated()) {
-      simulation().FailNext(SimulatedCall::kAccept, EMFILE);
-    } else {
-      none_left.emplace();
-    }
-    connection = Await(AcceptOp{.descriptor = listener.descriptor.get()});
+  std::optional<NoMoreDescriptors> none_left;
+  if (simulated()) {
+    simulation().FailNext(SimulatedCall::kAccept, EMFILE);
+  } else {
+    none_left.emplace();
   }
-  EXPECT_THAT(connection, StatusIs(absl::StatusCode::kResourceExhausted, "accept: Too many open files"));
+  connection = AwaitWhile(AcceptOp{.descriptor = listener.descriptor.get()}, [&] { none_left.reset(); });
+  EXPECT_THAT(connection, IsOk());
+  EXPECT_EQ(counters().accepts_parked.value(), 1);
+}
+
+TEST_P(AcceptTest, ADescriptorThatIsClosedIsUsedAtOnce) {
+  Listener listener = MakeListener(system());
+  std::optional<OwnedDescriptor> spare = MakeSocket(system());
+  OwnedDescriptor warm_up = MakeClient(system(), listener.address);
+  absl::StatusOr<OwnedDescriptor> connection = Await(AcceptOp{.descriptor = listener.descriptor.get()});
+  OwnedDescriptor client = MakeClient(system(), listener.address);
+  std::optional<NoMoreDescriptors> none_left;
+  if (simulated()) {
+    simulation().FailNext(SimulatedCall::kAccept, EMFILE);
+  } else {
+    none_left.emplace();
+  }
+  connection = AwaitWhile(AcceptOp{.descriptor = listener.descriptor.get()}, [&] { spare.reset(); });
+  EXPECT_THAT(connection, IsOk());
+  EXPECT_EQ(counters().accepts_parked.value(), 1);
+  EXPECT_LE(counters().timers_fired.value(), 1) << "that of the test itself";
+}
+
+TEST_P(AcceptTest, CancelledInAPauseItEndsAtOnceAndLosesNoConnection) {
+  Listener listener = MakeListener(system());
+  OwnedDescriptor warm_up = MakeClient(system(), listener.address);
+  absl::StatusOr<OwnedDescriptor> connection = Await(AcceptOp{.descriptor = listener.descriptor.get()});
+  OwnedDescriptor client = MakeClient(system(), listener.address);
+  std::optional<NoMoreDescriptors> none_left;
+  if (simulated()) {
+    simulation().FailNext(SimulatedCall::kAccept, EMFILE);
+  } else {
+    none_left.emplace();
+  }
+  MonotonicTime start = scheduler().Now();
+  connection = AwaitWithTimeout(absl::Milliseconds(2), AcceptOp{.descriptor = listener.descriptor.get()});
+  EXPECT_THAT(connection.status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  if (simulated()) {
+    EXPECT_EQ(scheduler().Now() - start, absl::Milliseconds(2));
+  }
+  EXPECT_EQ(counters().accepts_parked.value(), 1);
+  none_left.reset();
   EXPECT_THAT(Await(AcceptOp{.descriptor = listener.descriptor.get()}), IsOk());
+}
+
+// One second at the most, however long it lasts; and the first line of the log is the only one for a while.
+TEST(AcceptOpTest, PausesGrowToASecond) {
+  static int lines;
+  lines = 0;
+  LogSink before = SetLogSink([](LogSeverity severity, std::string_view line) {
+    ++lines;
+    EXPECT_EQ(severity, LogSeverity::kWarning);
+    EXPECT_EQ(line.substr(0, 21), "accept on descriptor ") << line;
+    EXPECT_NE(line.find(": Too many open files; "), line.npos) << line;
+  });
+  {
+    SimulatedWorld world({.interruptions = false});
+    Listener listener = MakeListener(world.system());
+    OwnedDescriptor client = MakeClient(world.system(), listener.address);
+    world.system().FailNext(SimulatedCall::kAccept, EMFILE, 10);
+    auto body = [&]() -> Task<absl::Status> {
+      co_return (co_await MakeOperation(AcceptOp{.descriptor = listener.descriptor.get()})).status();
+    };
+    EXPECT_THAT(world.Run(body()), IsOk());
+    EXPECT_EQ(world.Elapsed(), absl::Milliseconds(10 + 20 + 40 + 80 + 160 + 320 + 640 + 3 * 1000));
+    EXPECT_EQ(world.scheduler().counters().accepts_parked.value(), 10);
+  }
+  SetLogSink(before);
+  EXPECT_EQ(lines, 1);
+}
+
+// A server with room for three connections, and ten clients that each want one: all are served, and no time passes but
+// theirs, because each connection that ends makes room for the next.
+TEST(AcceptOpTest, AServerAtItsLimitServesEverybodyInTheEnd) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SimulatedWorld world({.seed = seed, .descriptor_limit = 3 + 1 + 10 + 3});
+    Listener listener = MakeListener(world.system());
+    std::vector<OwnedDescriptor> clients;
+    for (int i = 0; i < 10; ++i) clients.push_back(MakeClient(world.system(), listener.address));
+    int served = 0;
+    auto serve = [&](OwnedDescriptor connection) -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Milliseconds(1)));
+      ++served;
+      bool by_operation = served % 2 == 0;
+      if (by_operation) co_await Try(MakeOperation(CloseOp{.descriptor = connection.get()}));
+      co_return absl::OkStatus();
+    };
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      for (int i = 0; i < 10; ++i) {
+        group.Spawn(serve(co_await Try(MakeOperation(AcceptOp{.descriptor = listener.descriptor.get()}))));
+      }
+      co_await group.Join();
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+    EXPECT_EQ(served, 10);
+    EXPECT_EQ(world.Elapsed(), absl::Milliseconds(4));
+    EXPECT_GE(world.scheduler().counters().accepts_parked.value(), 3);
+  }
 }
 
 TEST_P(AcceptTest, WhatDoesNotListenIsAnError) {

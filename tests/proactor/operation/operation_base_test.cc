@@ -16,6 +16,7 @@
 #include "proactor/descriptor.h"
 #include "proactor/errors.h"
 #include "proactor/operation/operation.h"
+#include "proactor/pause.h"
 #include "proactor/proactor.h"
 #include "proactor/scheduler.h"
 #include "proactor/task.h"
@@ -118,6 +119,76 @@ class OperationBaseTest : public ::testing::Test {
 
   bool started_ = false;
 };
+
+// One that waits while the system is short of something.
+struct ShortOp : TransferOp {
+  bool Advance(int& result) { return result != -ENOMEM; }
+  bool NeedsPause(int result) const { return result == -ENOMEM; }
+};
+
+TEST_F(OperationBaseTest, AfterAPauseItIsSubmittedAgain) {
+  Start(ShortOp{{descriptor_.get()}});
+  operation().Complete(-ENOMEM);
+  Turn();
+  EXPECT_EQ(proactor_->submitted.size(), 1u);
+  EXPECT_NE(operation().Describe().find("until the system has what it needs"), std::string::npos);
+  DescriptorClosed();
+  DescriptorClosed();
+  EXPECT_EQ(proactor_->submitted.size(), 1u) << "it has to be its turn";
+  Turn();
+  ASSERT_EQ(proactor_->submitted.size(), 2u);
+  operation().Complete(10);
+  Turn();
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(*result_, IsOk());
+}
+
+TEST_F(OperationBaseTest, RefusedAtOnceItPausesToo) {
+  proactor_->at_once = {-ENOMEM, -EINTR, 10};
+  Start(ShortOp{{descriptor_.get()}});
+  EXPECT_EQ(proactor_->submitted.size(), 1u);
+  EXPECT_FALSE(result_.has_value());
+  DescriptorClosed();
+  Turn();
+  EXPECT_EQ(proactor_->submitted.size(), 3u);
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(*result_, IsOk());
+}
+
+TEST_F(OperationBaseTest, WithSomethingClosedSinceItAskedItAsksAgainWithoutAPause) {
+  Start(ShortOp{{descriptor_.get()}});
+  DescriptorClosed();
+  operation().Complete(-ENOMEM);
+  Turn();
+  EXPECT_EQ(proactor_->submitted.size(), 2u);
+  EXPECT_EQ(scheduler_.counters().accepts_parked.value(), 0);
+  operation().Complete(10);
+  Turn();
+}
+
+TEST_F(OperationBaseTest, CancelledInAPauseItEndsWithoutTheProactor) {
+  Start(ShortOp{{descriptor_.get()}});
+  operation().Complete(-ENOMEM);
+  Turn();
+  scope_->Cancel();
+  scope_->Cancel();
+  DescriptorClosed();
+  Turn();
+  EXPECT_TRUE(proactor_->cancelled.empty());
+  EXPECT_EQ(proactor_->submitted.size(), 1u);
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(result_->status(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(descriptor_->reading, nullptr);
+}
+
+TEST_F(OperationBaseTest, CancelledBeforeThePauseItDoesNotBeginOne) {
+  Start(ShortOp{{descriptor_.get()}});
+  scope_->Cancel();
+  operation().Complete(-ENOMEM);
+  Turn();
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(result_->status(), StatusIs(absl::StatusCode::kCancelled));
+}
 
 TEST_F(OperationBaseTest, IsSubmittedOnceAndNotCompletedBeforeItsResult) {
   Start(TransferOp{descriptor_.get()});
