@@ -16,8 +16,9 @@
 //  - It is level-triggered: in a cancelled scope every later operation ends at once, without asking the kernel, so that
 //    swallowing a cancellation is harmless. Cleanup that must wait for something runs in `Shield` (timeout.h).
 //  - The scope remembers what cancelled it first: an outer cancellation is never taken for its own deadline.
-//  - Operations that the kernel cannot interrupt delay the end of the scope: reads and writes of regular files, once a
-//    kernel worker runs them.
+//  - Operations that cannot be interrupted delay the end of the scope, and deliver what they got: reads and writes of
+//    regular files, once a worker runs them, and whatever a thread of the BlockingPool has begun with (`RunBlocking`;
+//    without io_uring opening too, of a FIFO whose other end nobody opens, say).
 //
 // Waiting in a scope costs nothing: a scope knows its tasks, and a task waits for one thing at a time, which is found
 // when the scope is cancelled. So a scope must be awaited by the task that made it, and must outlive what waits in it:

@@ -127,7 +127,11 @@ TEST_P(RealOpenTest, AFifoIsOpenWhenBothEndsAre) {
   EXPECT_THAT(writer, IsOk());
 }
 
-TEST_P(RealOpenTest, AFifoWhoseOtherEndNobodyOpensIsWaitedForUntilCancelled) {
+INSTANTIATE_ON_REAL_BACKENDS(RealOpenTest);
+
+class IoUringOpenTest : public OpenTest {};
+
+TEST_P(IoUringOpenTest, AFifoWhoseOtherEndNobodyOpensIsWaitedForUntilCancelled) {
   std::string path = Path("fifo");
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
   for (int flags : {O_RDONLY, O_WRONLY}) {
@@ -136,7 +140,34 @@ TEST_P(RealOpenTest, AFifoWhoseOtherEndNobodyOpensIsWaitedForUntilCancelled) {
   }
 }
 
-INSTANTIATE_ON_REAL_BACKENDS(RealOpenTest);
+INSTANTIATE_ON_BACKENDS(IoUringOpenTest, ::testing::Values(Backend::kIoUring));
+
+class EpollOpenTest : public OpenTest {};
+
+// Invariant 4: nothing interrupts a thread that is in open(2), so it delays its scope, and what it got is delivered.
+TEST_P(EpollOpenTest, AFifoWhoseOtherEndNobodyOpensDelaysItsScope) {
+  std::string path = Path("fifo");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    bool ended = false;
+    auto open_other_end = [&]() -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Milliseconds(30)));
+      EXPECT_FALSE(ended);
+      close(open(path.c_str(), O_RDWR | O_NONBLOCK));
+      co_return absl::OkStatus();
+    };
+    group.Spawn(open_other_end());
+    absl::StatusOr<OwnedDescriptor> reader =
+        co_await WithTimeout(absl::Milliseconds(1), MakeOperation(Open(path, O_RDONLY)));
+    ended = true;
+    EXPECT_THAT(reader, IsOk());
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+}
+
+INSTANTIATE_ON_BACKENDS(EpollOpenTest, ::testing::Values(Backend::kEpoll));
 
 }  // namespace
 }  // namespace proactor

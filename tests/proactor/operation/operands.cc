@@ -27,6 +27,9 @@ void ExpectDone(int result, std::string_view what) {
   if (result < 0) ADD_FAILURE() << what << ": " << std::strerror(-result);
 }
 
+// For what a test does to files by hand, on a thread that it may block.
+System& MayBlock(System& system) { return system.may_block() ? system : System::Real(); }
+
 }  // namespace
 
 OwnedDescriptor MakeSocket(System& system, int flags) {
@@ -78,15 +81,15 @@ PipeEnds MakePipe(System& system) {
 }
 
 OwnedDescriptor OpenFile(System& system, const std::string& path, int flags) {
-  int number = Uninterrupted([&] { return system.Open(path.c_str(), flags, 0600); });
+  int number = Uninterrupted([&] { return MayBlock(system).Open(path.c_str(), flags, 0600); });
   ExpectDone(number, path);
   return OwnedDescriptor(system, number, DescriptorKind::kRegularFile);
 }
 
 void WriteNow(const OwnedDescriptor& descriptor, std::string_view bytes) {
+  System& system = MayBlock(descriptor->system);
   while (!bytes.empty()) {
-    int result =
-        Uninterrupted([&] { return descriptor->system.Write(descriptor->number, bytes.data(), bytes.size(), -1); });
+    int result = Uninterrupted([&] { return system.Write(descriptor->number, bytes.data(), bytes.size(), -1); });
     ExpectDone(result, "write");
     if (result < 0) return;
     bytes.remove_prefix(static_cast<size_t>(result));
