@@ -1,82 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// uring-echo: a TCP server that sends back what it receives, through io_uring.
+// uring-echo: a TCP server that sends back what it receives, through io_uring or epoll.
 //
 //   uring-echo --listen=127.0.0.1:7000
 //
-// Prints the address that it listens on, on a line of its own. SIGINT and SIGTERM end it.
+// Prints the address that it listens on, on a line of its own. The first SIGINT or SIGTERM ends the listening, and
+// gives the connections a while to end; the second ends them at once.
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <sys/signalfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <iostream>
-#include <span>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "proactor/backend_choice.h"
 #include "proactor/errors.h"
-#include "proactor/fs/file.h"
 #include "proactor/net/tcp.h"
 #include "proactor/run.h"
+#include "proactor/signal_set.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
+#include "proactor/timeout.h"
 #include "proactor/try.h"
 
 namespace {
 
 using namespace proactor;  // An example shows the library's names as its users would write them.
 
+constexpr absl::Duration kDrainTime = absl::Milliseconds(800);
+
 constexpr char kUsage[] =
-    "Usage: uring-echo [--listen=ADDRESS:PORT]\n"
-    "Send back what TCP clients send, through io_uring, until SIGINT or SIGTERM.\n"
+    "Usage: uring-echo [--listen=ADDRESS:PORT] [--backend=auto|io_uring|epoll]\n"
+    "Send back what TCP clients send, until SIGINT or SIGTERM.\n"
     "\n"
     "      --listen=ADDRESS:PORT  where to listen (127.0.0.1:7000); port 0 picks a free one\n"
+    "      --backend=BACKEND      what to ask the kernel through: io_uring, epoll, or auto (the\n"
+    "                             default): io_uring, and epoll where that is refused\n"
     "      --help                 show this text and exit\n"
-    "      --version              show the version and exit\n";
+    "      --version              show the version and exit\n"
+    "\n"
+    "The first line of standard output is the address that it listens on. A first signal ends\n"
+    "the listening; connections that do not end by themselves within 800 ms, or before a second\n"
+    "signal, are reset. The last line of standard error counts the connections, the bytes sent\n"
+    "back, the connections that failed (as when a client resets), and those that were reset here.\n";
 
-Task<absl::Status> Echo(TcpStream stream) {
+struct Totals {
+  int64_t connections = 0;
+  int64_t bytes = 0;    // Sent back.
+  int64_t failed = 0;   // Connections that ended with an error.
+  int64_t aborted = 0;  // Connections that had not ended when the time was up.
+};
+
+Task<absl::Status> Echo(TcpStream& stream, Totals& totals) {
   char buffer[4096];
   while (size_t n = co_await Try(stream.Read(buffer))) {
     co_await Try(stream.WriteAll({buffer, n}));
+    totals.bytes += static_cast<int64_t>(n);
   }
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Accept(TcpListener& listener) {
-  co_return co_await WithTaskGroup([&](TaskGroup& connections) -> Task<absl::Status> {
-    while (true) {
-      TcpStream stream = co_await Try(listener.Accept());
-      connections.Spawn(Echo(std::move(stream)), {.name = "connection", .on_failure = kLog});
-    }
-  });
-}
-
-// Waits for one of the signals, which must be blocked in every thread.
-Task<absl::Status> WaitForSignal(const sigset_t& signals) {
-  int descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
-  if (descriptor < 0) co_return ErrnoToStatus(errno, "signalfd");
-  File file = co_await Try(File::Adopt(descriptor));
-  signalfd_siginfo received;
-  co_await Try(file.Read({reinterpret_cast<char*>(&received), sizeof(received)}));
+// What goes wrong with one client is no failure of the server.
+Task<absl::Status> ServeClient(TcpStream stream, Totals& totals) {
+  ++totals.connections;
+  absl::Status status = co_await Echo(stream, totals);
+  if (absl::IsCancelled(status)) {
+    ++totals.aborted;
+    // After a plain close a client could take what it has got for everything, and one that never reads would leave its
+    // bytes in the kernel for minutes.
+    stream.Reset();
+  } else if (!status.ok()) {
+    ++totals.failed;
+  }
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Serve(SocketAddress address, const sigset_t& signals) {
+Task<absl::Status> Accept(TcpListener& listener, TaskGroup& connections, Totals& totals) {
+  while (true) {
+    TcpStream stream = co_await Try(listener.Accept());
+    connections.Spawn(ServeClient(std::move(stream), totals), {.name = "connection"});
+  }
+}
+
+// Until the first signal; the listener is then closed.
+Task<absl::Status> AcceptUntilSignal(TcpListener listener, SignalSet& signals, TaskGroup& connections, Totals& totals) {
+  co_return co_await WithTaskGroup([&](TaskGroup& accepting) -> Task<absl::Status> {
+    accepting.Spawn(Accept(listener, connections, totals), {.name = "accept"});
+    co_await Try(signals.Wait());
+    accepting.Cancel();
+    co_return absl::OkStatus();
+  });
+}
+
+Task<absl::Status> AwaitEnd(TaskGroup& connections, TaskGroup& draining) {
+  co_await connections.Join();
+  draining.Cancel();
+  co_return absl::OkStatus();
+}
+
+// Until every connection has ended: by itself, or because the time is up or a second signal has come.
+Task<absl::Status> Drain(SignalSet& signals, TaskGroup& connections) {
+  co_return co_await WithTaskGroup([&](TaskGroup& draining) -> Task<absl::Status> {
+    draining.Spawn(AwaitEnd(connections, draining), {.name = "drain"});
+    absl::StatusOr<Signal> second = co_await WithTimeout(kDrainTime, signals.Wait());
+    connections.Cancel();
+    co_return absl::OkStatus();
+  });
+}
+
+Task<absl::Status> Serve(SocketAddress address, Totals& totals) {
+  SignalSet signals = co_await Try(SignalSet::Block(SIGINT, SIGTERM));
   TcpListener listener = co_await Try(TcpListener::Listen(address));
   SocketAddress bound = co_await Try(listener.LocalAddress());
   std::cout << bound.ToString() << std::endl;
   if (!std::cout) co_return ErrnoToStatus(errno, "standard output");
-  co_return co_await WithTaskGroup([&](TaskGroup& server) -> Task<absl::Status> {
-    server.Spawn(Accept(listener), {.name = "accept"});
-    co_await Try(WaitForSignal(signals));
-    server.Cancel();
-    co_return absl::OkStatus();
+  co_return co_await WithTaskGroup([&](TaskGroup& connections) -> Task<absl::Status> {
+    co_await Try(AcceptUntilSignal(std::move(listener), signals, connections, totals));
+    co_return co_await Drain(signals, connections);
   });
 }
 
@@ -87,56 +136,77 @@ int Print(std::string_view text) {
   return 1;
 }
 
-}  // namespace
+struct Options {
+  SocketAddress address = SocketAddress::Loopback(7000);
+  std::optional<BackendChoice> backend;  // Nothing: as for every program of the library.
+};
 
-int main(int argc, char** argv) {
-  enum { kListen = 256, kHelp, kVersion };
+int WrongValue(std::string_view flag, const absl::Status& status) {
+  std::cerr << "uring-echo: " << flag << ": " << status.message() << "\n";
+  return 2;
+}
+
+// What `main` is to return already, if anything.
+std::optional<int> Parse(int argc, char** argv, Options& options) {
+  enum { kListen = 256, kBackend, kHelp, kVersion };
   static constexpr option kOptions[] = {{"listen", required_argument, nullptr, kListen},
+                                        {"backend", required_argument, nullptr, kBackend},
                                         {"help", no_argument, nullptr, kHelp},
                                         {"version", no_argument, nullptr, kVersion},
                                         {nullptr, 0, nullptr, 0}};
   argv[0] = const_cast<char*>("uring-echo");
-  SocketAddress address = SocketAddress::Loopback(7000);
   for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
-    switch (choice) {
-      case kListen:
-        if (absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(optarg); parsed.ok()) {
-          address = *parsed;
-          break;
-        } else {
-          std::cerr << "uring-echo: --listen: " << parsed.status().message() << "\n";
-          return 2;
-        }
-      case kHelp:
-        return Print(kUsage);
-      case kVersion:
-        return Print("uring-echo (proactor) 0.1.0\n");
-      default:
-        std::cerr << "Try 'uring-echo --help' for more information.\n";
-        return 2;
+    if (choice == kHelp) return Print(kUsage);
+    if (choice == kVersion) return Print("uring-echo (proactor) 0.1.0\n");
+    if (choice == kListen) {
+      absl::StatusOr<SocketAddress> address = SocketAddress::Parse(optarg);
+      if (!address.ok()) return WrongValue("--listen", address.status());
+      options.address = *address;
+    } else if (choice == kBackend) {
+      absl::StatusOr<BackendChoice> backend = ParseBackendChoice(optarg);
+      if (!backend.ok()) return WrongValue("--backend", backend.status());
+      options.backend = *backend;
+    } else {
+      std::cerr << "Try 'uring-echo --help' for more information.\n";
+      return 2;
     }
   }
-  if (optind < argc) {
-    std::cerr << "uring-echo: unexpected operand '" << argv[optind] << "'\n"
-              << "Try 'uring-echo --help' for more information.\n";
-    return 2;
-  }
+  if (optind == argc) return std::nullopt;
+  std::cerr << "uring-echo: unexpected operand '" << argv[optind] << "'\n"
+            << "Try 'uring-echo --help' for more information.\n";
+  return 2;
+}
 
-  // Standard descriptors that are closed, or the listener would get the number of one, and be sent its own address.
+// Standard descriptors that are closed, or the listener would get the number of one, and be sent its own address.
+void OpenStandardDescriptors() {
   int taken;
   while ((taken = open("/dev/null", O_RDWR)) >= 0 && taken <= STDERR_FILENO) {
   }
   close(taken);
+}
 
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  absl::Status status = Run(Serve(address, signals));
+// To what is allowed: each client takes a descriptor, and the usual limit is there for programs that use select(2).
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  if (std::optional<int> exit_status = Parse(argc, argv, options)) return *exit_status;
+  OpenStandardDescriptors();
+  RaiseDescriptorLimit();
+  Totals totals;
+  absl::Status status = Run(Serve(options.address, totals), {.backend = options.backend});
   if (!status.ok()) {
     std::cerr << "uring-echo: " << status.message() << "\n";
     return 1;
   }
+  std::cerr << "uring-echo: " << totals.connections << " connections, " << totals.bytes << " bytes sent back, "
+            << totals.failed << " failed, " << totals.aborted << " reset at the end\n";
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,17 +61,22 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 
 // What the new process does before it becomes the program. Nothing here allocates: it is between fork and execve.
 [[noreturn]] void Become(char* const* arguments, char* const* environment, const int (&standard)[3],
-                         const SystemCallFilter& filter, pid_t test) {
+                         const Command& command, pid_t test) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != test) _exit(126);
   for (int i = 0; i < 3; ++i) {
     if (standard[i] == kClosed ? close(i) < 0 : dup2(standard[i], i) < 0) _exit(126);
   }
+  if (command.descriptor_limit > 0) {
+    rlim_t most = static_cast<rlim_t>(command.descriptor_limit);
+    rlimit limit = {most, most};
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) _exit(126);
+  }
   signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (!filter.empty() && !Install(filter)) _exit(126);
+  if (!command.filter.empty() && !Install(command.filter)) _exit(126);
   execve(arguments[0], arguments, environment);
   _exit(127);
 }
@@ -140,7 +146,7 @@ ChildProcess::ChildProcess(const Command& command) : program_(command.program) {
                     command.error == kPipe ? err.input->number : command.error};
   pid_t test = getpid();
   id_ = fork();
-  if (id_ == 0) Become(arguments.data(), environment.data(), standard, command.filter, test);
+  if (id_ == 0) Become(arguments.data(), environment.data(), standard, command, test);
   handle_ = Own(static_cast<int>(syscall(SYS_pidfd_open, id_, 0)));
   if (id_ < 0 || handle_->number < 0) ADD_FAILURE() << program_ << " was not started: " << std::strerror(errno);
   if (command.input == kPipe) input_ = std::move(in.input);

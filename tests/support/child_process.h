@@ -59,6 +59,7 @@ struct Command {
   int input = kPipe;
   int output = kPipe;
   int error = kPipe;
+  int descriptor_limit = 0;  // How many it may have open; 0: as the test.
   SystemCallFilter filter = {};
 };
 

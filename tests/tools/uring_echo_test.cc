@@ -6,11 +6,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -29,6 +31,7 @@ namespace proactor {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
@@ -109,11 +112,13 @@ class Client {
     }
   }
 
+  void Close() { socket_ = OwnedDescriptor(); }
+
   // Closes so that the peer sees a reset.
   void Reset() {
     linger at_once = {1, 0};
     setsockopt(number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    socket_ = OwnedDescriptor();
+    Close();
   }
 
   void FinishSending() const { EXPECT_EQ(shutdown(number(), SHUT_WR), 0); }
@@ -122,6 +127,11 @@ class Client {
   bool AwaitEnd() const {
     char byte;
     return Await(number(), POLLIN) && recv(number(), &byte, 1, 0) == 0;
+  }
+  // What comes is a reset.
+  bool AwaitReset() const {
+    char byte;
+    return Await(number(), POLLIN) && recv(number(), &byte, 1, 0) < 0 && errno == ECONNRESET;
   }
 
  private:
@@ -136,11 +146,13 @@ class Client {
 using Clients = std::vector<std::unique_ptr<Client>>;
 
 // Lets all of them send and receive until each has its whole stream back.
-void Exchange(const Clients& clients) {
+enum WhenFinished { kStay, kClose };
+void Exchange(const Clients& clients, WhenFinished when_finished = kStay) {
   while (true) {
     std::vector<pollfd> entries;
     std::vector<Client*> busy;
     for (const std::unique_ptr<Client>& client : clients) {
+      if (client->finished() && when_finished == kClose) client->Close();
       if (client->finished()) continue;
       entries.push_back({client->number(), client->events(), 0});
       busy.push_back(client.get());
@@ -156,110 +168,207 @@ void Exchange(const Clients& clients) {
   }
 }
 
+// Raises this process's limit, if need be.
+void AllowDescriptors(rlim_t count) {
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = std::max(limit.rlim_cur, count);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0) << std::strerror(errno);
+}
+
 Clients Connected(int count, const std::string& address, size_t size) {
   Clients clients;
   for (int i = 0; i < count; ++i) clients.push_back(std::make_unique<Client>(address, Stream(i, size)));
   return clients;
 }
 
-class UringEchoTest : public ::testing::Test {
+// Nobody listens any more, which takes a moment.
+bool AwaitRefusal(const std::string& address) {
+  absl::Time deadline = absl::Now() + kPatience;
+  while (Connect(address)) {
+    if (absl::Now() > deadline) return false;
+  }
+  return true;
+}
+
+// The last line of a server's standard error.
+std::string TotalsOf(int connections, int64_t bytes, int failed, int reset) {
+  return "uring-echo: " + std::to_string(connections) + " connections, " + std::to_string(bytes) +
+         " bytes sent back, " + std::to_string(failed) + " failed, " + std::to_string(reset) + " reset at the end\n";
+}
+
+// The parameter is the backend's word.
+class UringEchoTest : public ::testing::TestWithParam<const char*> {
  protected:
+  static std::vector<std::string> Arguments(const std::string& address = "127.0.0.1:0") {
+    std::vector<std::string> arguments;
+    arguments.push_back("--listen=" + address);
+    arguments.push_back(std::string("--backend=") + GetParam());
+    return arguments;
+  }
+
   std::string Address() {
     if (address_.empty()) address_ = server_.ReadLine();
     return address_;
   }
 
   // Ends the server, which has nothing to complain about.
-  void ExpectGoodEnd(int signal = SIGTERM) {
+  void ExpectGoodEnd(const std::string& totals, int signal = SIGTERM) {
     server_.Signal(signal);
-    EXPECT_THAT(server_.Finish(), Ends(0, "", ""));
+    EXPECT_THAT(server_.Finish(), Ends(0, "", totals));
   }
 
-  ChildProcess server_{{.program = kEcho, .arguments = {"--listen=127.0.0.1:0"}}};
+  ChildProcess server_{{.program = kEcho, .arguments = Arguments()}};
   std::string address_;
 };
 
-TEST_F(UringEchoTest, PrintsTheAddressThatItListensOn) {
+INSTANTIATE_TEST_SUITE_P(Every, UringEchoTest, ::testing::Values("io_uring", "epoll"),
+                         [](const ::testing::TestParamInfo<const char*>& info) {
+                           return std::string(info.param) == "epoll" ? "Epoll" : "IoUring";
+                         });
+
+TEST_P(UringEchoTest, PrintsTheAddressThatItListensOn) {
   EXPECT_THAT(Address(), StartsWith("127.0.0.1:"));
   EXPECT_NE(Address(), "127.0.0.1:0");
-  ExpectGoodEnd();
+  ExpectGoodEnd(TotalsOf(0, 0, 0, 0));
 }
 
-TEST_F(UringEchoTest, SendsBackWhatItReceives) {
+TEST_P(UringEchoTest, SendsBackWhatItReceives) {
   Exchange(Connected(1, Address(), 1));
   Exchange(Connected(1, Address(), 100'000));
-  ExpectGoodEnd();
+  ExpectGoodEnd(TotalsOf(2, 100'001, 0, 0));
 }
 
-TEST_F(UringEchoTest, Serves200ClientsAtOnce) {
-  Clients clients = Connected(200, Address(), 40'000);
+TEST_P(UringEchoTest, Serves2000ClientsAtOnce) {
+  AllowDescriptors(2'100);
+  Clients clients = Connected(2000, Address(), 20'000);
   Exchange(clients);
-  ExpectGoodEnd();
+  clients.clear();
+  ExpectGoodEnd(TotalsOf(2000, 2000 * 20'000, 0, 0));
 }
 
-TEST_F(UringEchoTest, SendsEverythingBackToAClientThatHasFinishedSending) {
+// While clients reset in the middle, or never read.
+TEST_P(UringEchoTest, HostileClientsHarmNobody) {
+  Clients never_read = Connected(5, Address(), 0);
+  for (const std::unique_ptr<Client>& client : never_read) client->Fill();
+  Clients others = Connected(20, Address(), 100'000);
+  for (int i = 0; i < 20; ++i) {
+    others[static_cast<size_t>(i)]->Step();
+    Client resets(Address(), "");
+    resets.Fill();
+    resets.Reset();
+  }
+  Exchange(others);
+  Exchange(Connected(1, Address(), 10));  // Connections are taken in order: all are by now.
+  for (const std::unique_ptr<Client>& client : others) client->FinishSending();
+  for (const std::unique_ptr<Client>& client : others) EXPECT_TRUE(client->AwaitEnd());
+
+  server_.Signal(SIGTERM);
+  Ending ending = server_.Finish();
+  EXPECT_EQ(ending.exit_status, 0);
+  EXPECT_THAT(ending.error,
+              AllOf(StartsWith("uring-echo: 46 connections, "), EndsWith(" failed, 5 reset at the end\n")));
+}
+
+TEST_P(UringEchoTest, SendsEverythingBackToAClientThatHasFinishedSending) {
   Clients clients = Connected(1, Address(), 60'000);  // So few that they fit into the buffers of the sockets.
   while (clients[0]->events() & POLLOUT) clients[0]->Step();
   clients[0]->FinishSending();
 
   Exchange(clients);
   EXPECT_TRUE(clients[0]->AwaitEnd());
-  ExpectGoodEnd();
+  ExpectGoodEnd(TotalsOf(1, 60'000, 0, 0));
 }
 
-TEST_F(UringEchoTest, OutlivesAClientThatResets) {
-  Clients others = Connected(2, Address(), 100'000);
+TEST_P(UringEchoTest, CountsAClientThatResets) {
   Client resets(Address(), "");
   resets.Fill();
   resets.Reset();
-
-  Exchange(others);
-  Exchange(Connected(1, Address(), 10));
+  Exchange(Connected(1, Address(), 10));  // Connections are taken in order: both are by now.
   server_.Signal(SIGTERM);
   Ending ending = server_.Finish();
   EXPECT_EQ(ending.exit_status, 0);
-  EXPECT_THAT(ending.error, HasSubstr("Connection reset by peer"));
+  EXPECT_THAT(ending.error, AllOf(StartsWith("uring-echo: 2 connections, "),
+                                  EndsWith(" bytes sent back, 1 failed, 0 reset at the end\n")));
 }
 
-TEST_F(UringEchoTest, ServesOthersWhileAClientNeverReads) {
-  Client never_reads(Address(), "");
-  never_reads.Fill();
-
-  Exchange(Connected(10, Address(), 100'000));
-  ExpectGoodEnd();
-}
-
-TEST_F(UringEchoTest, EndsOnSigint) {
+TEST_P(UringEchoTest, EndsOnSigint) {
   Address();
-  ExpectGoodEnd(SIGINT);
+  ExpectGoodEnd(TotalsOf(0, 0, 0, 0), SIGINT);
 }
 
-TEST_F(UringEchoTest, EndsOnSigtermWithItsConnectionsOpen) {
+// Connections that end by themselves are served to the end.
+TEST_P(UringEchoTest, AfterTheFirstSignalItServesThoseThatItHas) {
+  Clients later = Connected(1, Address(), 1000);
+  Clients clients = Connected(10, Address(), 1000);
+  Exchange(clients);
+  server_.Signal(SIGTERM);
+  EXPECT_TRUE(AwaitRefusal(Address()));
+  Exchange(later);
+  clients.clear();
+  later.clear();
+  Ending ending = server_.Finish();
+  EXPECT_EQ(ending.exit_status, 0);
+  EXPECT_THAT(ending.error, EndsWith(" connections, 11000 bytes sent back, 0 failed, 0 reset at the end\n"));
+}
+
+TEST_P(UringEchoTest, WhoDoesNotEndInTimeIsReset) {
+  Clients never_read = Connected(1, Address(), 0);
+  never_read[0]->Fill();
   Clients clients = Connected(20, Address(), 1000);
   Exchange(clients);
-  Client never_reads(Address(), "");
-  never_reads.Fill();
 
-  ExpectGoodEnd(SIGTERM);
-  for (const std::unique_ptr<Client>& client : clients) EXPECT_TRUE(client->AwaitEnd());
+  absl::Time start = absl::Now();
+  server_.Signal(SIGTERM);
+  Ending ending = server_.Finish();
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(800));
+  EXPECT_EQ(ending.exit_status, 0);
+  EXPECT_THAT(ending.error,
+              AllOf(StartsWith("uring-echo: 21 connections, "), EndsWith(" 0 failed, 21 reset at the end\n")));
+  for (const std::unique_ptr<Client>& client : clients) EXPECT_TRUE(client->AwaitReset());
 }
 
-TEST_F(UringEchoTest, ReportsAnAddressThatIsInUse) {
-  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--listen=" + Address()}}),
+TEST_P(UringEchoTest, ASecondSignalEndsItAtOnce) {
+  Clients clients = Connected(1, Address(), 1000);
+  Exchange(clients);
+  absl::Time start = absl::Now();
+  server_.Signal(SIGTERM);
+  server_.Signal(SIGINT);
+  EXPECT_THAT(server_.Finish(), Ends(0, "", TotalsOf(1, 1000, 0, 1)));
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(800));
+  EXPECT_TRUE(clients[0]->AwaitReset());
+}
+
+// Each connection that ends makes room for one that waits.
+TEST_P(UringEchoTest, With64DescriptorsServes200ClientsInTheEnd) {
+  ChildProcess server({.program = kEcho, .arguments = Arguments(), .descriptor_limit = 64});
+  Clients clients = Connected(200, server.ReadLine(), 20'000);
+  Exchange(clients, kClose);
+  server.Signal(SIGTERM);
+  Ending ending = server.Finish();
+  EXPECT_EQ(ending.exit_status, 0);
+  EXPECT_THAT(ending.error, AllOf(HasSubstr("accept on descriptor "), HasSubstr(": Too many open files; "),
+                                  EndsWith(TotalsOf(200, 200 * 20'000, 0, 0))));
+}
+
+TEST_P(UringEchoTest, ReportsAnAddressThatIsInUse) {
+  EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = Arguments(Address())}),
               Ends(1, "", "uring-echo: bind to " + Address() + ": Address already in use\n"));
-  ExpectGoodEnd();
+  ExpectGoodEnd(TotalsOf(0, 0, 0, 0));
 }
 
 // An address that it had itself a moment ago, with connections that it closed, is not in use.
-TEST_F(UringEchoTest, ListensAgainRightAfterItsEnd) {
+TEST_P(UringEchoTest, ListensAgainRightAfterItsEnd) {
   Clients clients = Connected(3, Address(), 10);
   Exchange(clients);
-  ExpectGoodEnd();
+  for (const std::unique_ptr<Client>& client : clients) client->FinishSending();
+  for (const std::unique_ptr<Client>& client : clients) EXPECT_TRUE(client->AwaitEnd());
+  ExpectGoodEnd(TotalsOf(3, 30, 0, 0));
 
-  ChildProcess again({.program = kEcho, .arguments = {"--listen=" + Address()}});
+  ChildProcess again({.program = kEcho, .arguments = Arguments(Address())});
   EXPECT_EQ(again.ReadLine(), Address());
   again.Signal(SIGTERM);
-  EXPECT_THAT(again.Finish(), Ends(0, "", ""));
+  EXPECT_THAT(again.Finish(), Ends(0, "", TotalsOf(0, 0, 0, 0)));
 }
 
 TEST(UringEchoOptionsTest, RefusesWhatIsNoAddress) {
@@ -281,13 +390,16 @@ TEST(UringEchoOptionsTest, RefusesFlagsAndOperandsThatItDoesNotHave) {
               Ends(2, "", "uring-echo: option '--listen' requires an argument\n" + hint));
   EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"operand"}}),
               Ends(2, "", "uring-echo: unexpected operand 'operand'\n" + hint));
+  Ending wrong_backend = RunToEnd({.program = kEcho, .arguments = {"--backend=kqueue"}});
+  EXPECT_EQ(wrong_backend.exit_status, 2);
+  EXPECT_THAT(wrong_backend.error, AllOf(StartsWith("uring-echo: --backend: "), HasSubstr("io_uring")));
 }
 
 TEST(UringEchoOptionsTest, SaysHowItIsUsed) {
   OwnedDescriptor full = Own(open("/dev/full", O_WRONLY | O_CLOEXEC));
 
   Ending help = RunToEnd({.program = kEcho, .arguments = {"--help"}});
-  EXPECT_THAT(help.output, StartsWith("Usage: uring-echo [--listen=ADDRESS:PORT]\n"));
+  EXPECT_THAT(help.output, StartsWith("Usage: uring-echo [--listen=ADDRESS:PORT] [--backend="));
   EXPECT_THAT(help, Ends(0, help.output, ""));
   EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--version"}}), Ends(0, "uring-echo (proactor) 0.1.0\n", ""));
   EXPECT_THAT(RunToEnd({.program = kEcho, .arguments = {"--help"}, .output = full->number}),
@@ -321,14 +433,14 @@ TEST(UringEchoOptionsTest, ServesWithoutStandardInputAndOutput) {
   Clients clients;
   clients.push_back(std::make_unique<Client>(std::move(connection), Stream(0, 1000)));
   Exchange(clients);
+  clients.clear();
   server.Signal(SIGTERM);
-  EXPECT_THAT(server.Finish(), Ends(0, "", ""));
+  EXPECT_THAT(server.Finish(), Ends(0, "", TotalsOf(1, 1000, 0, 0)));
 }
 
 TEST(UringEchoOptionsTest, SaysWhatIsMissingWhereTheIoUringThatWasAskedForIsForbidden) {
   Ending ending = RunToEnd({.program = kEcho,
-                            .arguments = {"--listen=127.0.0.1:0"},
-                            .environment = {"PROACTOR_BACKEND=io_uring"},
+                            .arguments = {"--listen=127.0.0.1:0", "--backend=io_uring"},
                             .filter = Failing(SYS_io_uring_setup, EPERM)});
   EXPECT_EQ(ending.exit_status, 1);
   EXPECT_THAT(ending.error, StartsWith("uring-echo: io_uring_setup: Operation not permitted; "));
