@@ -21,8 +21,19 @@ class ProactorTest : public OperationTest {
 };
 
 TEST_P(ProactorTest, SaysWhoItIs) {
-  EXPECT_EQ(proactor().name(), simulated() ? "simulated" : "io_uring");
-  EXPECT_EQ(&proactor().system() == &System::Real(), !simulated());
+  switch (GetParam()) {
+    case Backend::kIoUring:
+      EXPECT_EQ(proactor().name(), "io_uring");
+      EXPECT_EQ(&proactor().system(), &System::Real());
+      break;
+    case Backend::kEpoll:
+      EXPECT_EQ(proactor().name(), "epoll");
+      EXPECT_EQ(&proactor().system(), &System::NonBlocking());
+      break;
+    case Backend::kSimulated:
+      EXPECT_EQ(proactor().name(), "simulated");
+      break;
+  }
 }
 
 TEST_P(ProactorTest, WithAPastDeadlineItDoesNotWait) {
