@@ -115,6 +115,7 @@ TEST_P(TcpStreamTest, AListOfBuffersIsWrittenAsOne) {
       };
       group.Spawn(write());
       received = co_await Try(ReadToEnd(connection.server));
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(exchange));
@@ -156,6 +157,7 @@ TEST_P(TcpStreamTest, ResetFailsWhatThePeerDoes) {
       co_await Try(Sleep(absl::Milliseconds(1)));
       connection.client.Reset();
       EXPECT_FALSE(connection.client);
+      co_await group.Join();
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(exchange));
