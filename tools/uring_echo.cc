@@ -36,6 +36,8 @@ namespace {
 
 using namespace proactor;  // An example shows the library's names as its users would write them.
 
+// Thousands of clients may come at once; one that finds the queue full comes again after a second.
+constexpr int kBacklog = 4096;
 constexpr absl::Duration kDrainTime = absl::Milliseconds(800);
 
 constexpr char kUsage[] =
@@ -119,7 +121,7 @@ Task<absl::Status> Drain(SignalSet& signals, TaskGroup& connections) {
 
 Task<absl::Status> Serve(SocketAddress address, Totals& totals) {
   SignalSet signals = co_await Try(SignalSet::Block(SIGINT, SIGTERM));
-  TcpListener listener = co_await Try(TcpListener::Listen(address));
+  TcpListener listener = co_await Try(TcpListener::Listen(address, {.backlog = kBacklog}));
   SocketAddress bound = co_await Try(listener.LocalAddress());
   std::cout << bound.ToString() << std::endl;
   if (!std::cout) co_return ErrnoToStatus(errno, "standard output");

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -63,6 +64,10 @@ OwnedDescriptor Connect(const std::string& address) {
   sockaddr_in client = {};
   client.sin_family = AF_INET;
   client.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+  // The port is chosen by connect(2), which may take one that waits to be forgotten (TIME_WAIT); bind(2) may not, and
+  // would look for one among thousands.
+  int later = 1;
+  EXPECT_EQ(setsockopt(connection->number, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &later, sizeof(later)), 0);
   EXPECT_EQ(bind(connection->number, reinterpret_cast<sockaddr*>(&client), sizeof(client)), 0) << std::strerror(errno);
   if (connect(connection->number, reinterpret_cast<sockaddr*>(&server), sizeof(server)) < 0) return {};
   return connection;
@@ -148,22 +153,35 @@ using Clients = std::vector<std::unique_ptr<Client>>;
 // Lets all of them send and receive until each has its whole stream back.
 enum WhenFinished { kStay, kClose };
 void Exchange(const Clients& clients, WhenFinished when_finished = kStay) {
-  while (true) {
-    std::vector<pollfd> entries;
-    std::vector<Client*> busy;
-    for (const std::unique_ptr<Client>& client : clients) {
-      if (client->finished() && when_finished == kClose) client->Close();
-      if (client->finished()) continue;
-      entries.push_back({client->number(), client->events(), 0});
-      busy.push_back(client.get());
-    }
-    if (busy.empty()) return;
-    if (poll(entries.data(), entries.size(), static_cast<int>(absl::ToInt64Milliseconds(kPatience))) <= 0) {
-      ADD_FAILURE() << busy.size() << " clients wait for their bytes for too long";
+  OwnedDescriptor epoll = Own(epoll_create1(EPOLL_CLOEXEC));
+  size_t busy = 0;
+  auto expect = [&](int change, Client& client) {
+    epoll_event event = {.events = static_cast<uint32_t>(client.events()), .data = {.ptr = &client}};
+    EXPECT_EQ(epoll_ctl(epoll->number, change, client.number(), &event), 0) << std::strerror(errno);
+  };
+  for (const std::unique_ptr<Client>& client : clients) {
+    if (client->finished()) continue;
+    expect(EPOLL_CTL_ADD, *client);
+    ++busy;
+  }
+  while (busy > 0) {
+    epoll_event events[256];
+    int count = epoll_wait(epoll->number, events, 256, static_cast<int>(absl::ToInt64Milliseconds(kPatience)));
+    if (count <= 0) {
+      ADD_FAILURE() << busy << " clients wait for their bytes for too long";
       return;
     }
-    for (size_t i = 0; i < busy.size(); ++i) {
-      if (entries[i].revents != 0 && !busy[i]->Step()) return;
+    for (int i = 0; i < count; ++i) {
+      Client& client = *static_cast<Client*>(events[i].data.ptr);
+      short before = client.events();
+      if (!client.Step()) return;
+      if (!client.finished()) {
+        if (client.events() != before) expect(EPOLL_CTL_MOD, client);
+        continue;
+      }
+      expect(EPOLL_CTL_DEL, client);
+      if (when_finished == kClose) client.Close();
+      --busy;
     }
   }
 }
