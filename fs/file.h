@@ -35,6 +35,7 @@
 #include "proactor/operation/close.h"
 #include "proactor/operation/operation.h"
 #include "proactor/operation/read.h"
+#include "proactor/operation/splice.h"
 #include "proactor/operation/sync.h"
 #include "proactor/operation/truncate.h"
 #include "proactor/operation/write_all.h"
@@ -104,6 +105,14 @@ class File {
   }
   Operation<WriteAllAtOp> WriteAllAt(int64_t offset, std::string_view bytes) {
     return MakeOperation(WriteAllAtOp{{.descriptor = descriptor_.get(), .bytes = bytes, .offset = offset}});
+  }
+
+  // Moves up to `size` bytes from this file's position into a pipe, waiting for room, without copying them (splice(2)):
+  // what changes in the file before the pipe is read may change in the pipe, too. Result: how many bytes; 0 at the end.
+  // `kInvalidArgument` where that is not possible, such as between anything but a regular file and a pipe: read and
+  // write instead. Nobody is left to read: EPIPE, with or without SIGPIPE.
+  Operation<SpliceOp> SpliceTo(File& pipe, size_t size) {
+    return MakeOperation(SpliceOp{.input = descriptor_.get(), .descriptor = pipe.descriptor_.get(), .size = size});
   }
 
   // Forces what was written to the device: with the metadata (fsync(2)), or as much as reading it back needs

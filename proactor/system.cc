@@ -62,6 +62,9 @@ class RealSystem : public System {
     return OrErrno(statx(fd, "", AT_EMPTY_PATH, mask, result));
   }
   int Truncate(int fd, int64_t size) override { return OrErrno(ftruncate(fd, size)); }
+  int Splice(int from, int pipe, size_t size) override {
+    return OrErrno(splice(from, nullptr, pipe, nullptr, Capped(size), SPLICE_F_NONBLOCK));
+  }
 
   int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) override {
     return -pthread_sigmask(how, &signals, before);  // Which yields the error, as threads do.
@@ -96,6 +99,10 @@ class NonBlockingSystem final : public RealSystem {
   int Open(const char*, int, mode_t) override { return -EOPNOTSUPP; }
   int Sync(int, bool) override { return -EOPNOTSUPP; }
   int Truncate(int, int64_t) override { return -EOPNOTSUPP; }
+  // May have to read from the disk. The wrong end of a pipe is told at once: it would never have room.
+  int Splice(int, int pipe, size_t) override {
+    return (fcntl(pipe, F_GETFL) & O_ACCMODE) == O_RDONLY ? -EBADF : -EOPNOTSUPP;
+  }
 };
 
 }  // namespace

@@ -66,6 +66,8 @@ class System {
   virtual int Sync(int fd, bool data_only) = 0;
   virtual int Stat(int fd, unsigned mask, struct statx* result) = 0;
   virtual int Truncate(int fd, int64_t size) = 0;
+  // Moves bytes from one descriptor's position into a pipe without copying them. -EAGAIN while the pipe is full.
+  virtual int Splice(int from, int pipe, size_t size) = 0;
 
   // Signals. The mask is the calling thread's (pthread_sigmask(3)); `before` may be null. The descriptor is a
   // non-blocking signalfd(2).

@@ -38,6 +38,8 @@ class SimulatedDescription {
   virtual void Stat(struct statx& facts) const = 0;
   virtual int Sync() { return -EINVAL; }
   virtual int Truncate(int64_t) { return -EINVAL; }
+  // Takes what `input` yields at its position.
+  virtual int SpliceFrom(SimulatedDescription&, size_t) { return -EINVAL; }
 
   // The descriptor is closed. Called once, before the destructor.
   virtual void Close() {}

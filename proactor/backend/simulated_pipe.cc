@@ -6,9 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 namespace proactor {
 namespace {
+
+// At once: Linux moves no more than the pipe has slots for, which standard output has without end here.
+constexpr size_t kLargestSplice = size_t{64} << 10;
 
 void StatPipe(struct statx& facts) {
   facts.stx_mode = S_IFIFO | 0600;
@@ -45,6 +49,17 @@ int SimulatedPipeWriter::Write(const char* bytes, size_t size, int64_t offset) {
   if (count == 0) return -EAGAIN;
   pipe_->bytes.insert(pipe_->bytes.end(), bytes, bytes + count);
   return static_cast<int>(count);
+}
+
+int SimulatedPipeWriter::SpliceFrom(SimulatedDescription& input, size_t size) {
+  if (size == 0) return 0;
+  if (!pipe_->has_reader) return -EPIPE;
+  size_t room = pipe_->capacity - std::min(pipe_->capacity, pipe_->bytes.size());
+  if (room == 0) return -EAGAIN;
+  std::vector<char> bytes(std::min({size, room, kLargestSplice}));
+  int count = input.Read(bytes.data(), bytes.size(), -1);
+  if (count > 0) pipe_->bytes.insert(pipe_->bytes.end(), bytes.begin(), bytes.begin() + count);
+  return count;
 }
 
 void SimulatedPipeWriter::Stat(struct statx& facts) const { StatPipe(facts); }

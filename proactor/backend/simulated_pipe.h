@@ -39,6 +39,7 @@ class SimulatedPipeReader final : public SimulatedDescription {
 
   int Read(char* buffer, size_t size, int64_t offset) override;
   int Write(const char*, size_t, int64_t) override { return -EBADF; }
+  int SpliceFrom(SimulatedDescription&, size_t) override { return -EBADF; }
   void Stat(struct statx& facts) const override;
   void Close() override { pipe_->has_reader = false; }
   std::string Describe() const override { return "pipe to read from"; }
@@ -53,6 +54,7 @@ class SimulatedPipeWriter final : public SimulatedDescription {
 
   int Read(char*, size_t, int64_t) override { return -EBADF; }
   int Write(const char* bytes, size_t size, int64_t offset) override;
+  int SpliceFrom(SimulatedDescription& input, size_t size) override;
   void Stat(struct statx& facts) const override;
   void Close() override { pipe_->has_writer = false; }
   std::string Describe() const override { return "pipe to write to"; }

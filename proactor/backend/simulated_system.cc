@@ -28,6 +28,7 @@ bool MayBeInterrupted(SimulatedCall call) {
     case SimulatedCall::kWrite:
     case SimulatedCall::kSync:
     case SimulatedCall::kTruncate:
+    case SimulatedCall::kSplice:
       return true;
     default:
       return false;
@@ -280,6 +281,14 @@ int SimulatedSystem::Stat(int fd, unsigned, struct statx* result) {
 int SimulatedSystem::Truncate(int fd, int64_t size) {
   return OnDescription(SimulatedCall::kTruncate, fd,
                        [&](SimulatedDescription& description) { return description.Truncate(size); });
+}
+
+int SimulatedSystem::Splice(int from, int pipe, size_t size) {
+  SimulatedDescription* input = Find(from);
+  if (input == nullptr) return -EBADF;
+  return OnDescription(SimulatedCall::kSplice, pipe, [&](SimulatedDescription& output) {
+    return output.SpliceFrom(*input, std::min(size, kLargestTransfer));
+  });
 }
 
 void SimulatedSystem::WriteFile(const std::string& path, std::string_view contents) {

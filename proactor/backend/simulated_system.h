@@ -64,6 +64,7 @@ enum class SimulatedCall {
   kWrite,
   kSync,
   kTruncate,
+  kSplice,
   kClose
 };
 
@@ -132,6 +133,7 @@ class SimulatedSystem final : public System {
   int Truncate(int fd, int64_t size) override;
   int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) override;
   int SignalDescriptor(const sigset_t& signals) override;
+  int Splice(int from, int pipe, size_t size) override;
   int Close(int fd) override;
 
  private:

@@ -296,6 +296,32 @@ TEST_P(PipeTest, ATimeoutEndsAReadThatNobodyAnswers) {
   EXPECT_THAT(bench_.Run(body()), IsOk());
 }
 
+TEST_P(PipeTest, AFileIsSplicedIntoItAndWaitsForTheReader) {
+  std::string path = ::testing::TempDir() + "/spliced";
+  std::string text = Pattern(3'000'000);
+  auto body = [&]() -> Task<absl::Status> {
+    File file = co_await Try(File::Create(path));
+    co_await Try(file.WriteAllAt(0, text));
+    File reader = co_await Try(File::Adopt(ends_[0]));
+    File writer = co_await Try(File::Adopt(ends_[1]));
+    auto both = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto splice = [&]() -> Task<absl::Status> {
+        while (co_await Try(file.SpliceTo(writer, text.size())) > 0) {
+        }
+        co_return co_await writer.Close();
+      };
+      group.Spawn(splice());
+      std::string read = co_await Try(ReadToEnd(reader));
+      EXPECT_TRUE(read == text);
+      co_await group.Join();
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(both);
+  };
+  EXPECT_THAT(bench_.Run(body()), IsOk());
+  unlink(path.c_str());
+}
+
 INSTANTIATE_TEST_SUITE_P(Blocking, PipeTest, ::testing::Values(0));
 INSTANTIATE_TEST_SUITE_P(NonBlocking, PipeTest, ::testing::Values(O_NONBLOCK));
 

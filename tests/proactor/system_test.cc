@@ -323,6 +323,22 @@ TEST_F(SystemTest, PipesAreReadAndWritten) {
   EXPECT_EQ(system_.Close(pipe[0]), 0);
 }
 
+TEST_F(SystemTest, SplicingDoesNotWaitForRoom) {
+  int pipe[2];
+  ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
+  int file = system_.Open("/proc/self/exe", O_RDONLY, 0);
+  ASSERT_GE(file, 0);
+  EXPECT_EQ(system_.Splice(file, pipe[1], 100), 100);
+  int moved;
+  while ((moved = system_.Splice(file, pipe[1], size_t{5} << 30)) > 0) {
+  }
+  EXPECT_EQ(moved, -EAGAIN);
+  EXPECT_EQ(system_.Splice(file, file, 1), -EBADF) << "It is open for reading only.";
+  EXPECT_EQ(system_.Close(file), 0);
+  EXPECT_EQ(system_.Close(pipe[0]), 0);
+  EXPECT_EQ(system_.Close(pipe[1]), 0);
+}
+
 // --- What every call does with a descriptor that is none. ---
 
 TEST_F(SystemTest, ADescriptorThatIsNotOpenIsANegativeErrno) {

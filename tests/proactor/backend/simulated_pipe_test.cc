@@ -81,6 +81,25 @@ TEST_F(SimulatedPipeTest, HasNoPositionAndTwoDifferentEnds) {
   EXPECT_TRUE(S_ISFIFO(facts.stx_mode));
 }
 
+TEST_F(SimulatedPipeTest, IsFilledFromAnotherAsFarAsThereIsRoom) {
+  auto other = std::make_shared<SimulatedPipe>(SimulatedPipe{.chance = chance_, .capacity = 2 * kCapacity});
+  SimulatedPipeReader source(other);
+  SimulatedPipeWriter feed(other);
+  EXPECT_EQ(writer_.SpliceFrom(source, 10), -EAGAIN) << "the source is empty";
+  std::string bytes(kCapacity + 1, 'x');
+  EXPECT_EQ(feed.Write(bytes.data(), bytes.size(), -1), kCapacity + 1);
+  EXPECT_EQ(writer_.SpliceFrom(source, 0), 0);
+  EXPECT_EQ(writer_.SpliceFrom(source, 2 * kCapacity), kCapacity);
+  EXPECT_EQ(writer_.SpliceFrom(source, 1), -EAGAIN) << "this one is full";
+  EXPECT_EQ(Read(), std::string(100, 'x'));
+  EXPECT_EQ(writer_.SpliceFrom(source, 2), 1);
+  feed.Close();
+  EXPECT_EQ(writer_.SpliceFrom(source, 1), 0);
+  EXPECT_EQ(reader_.SpliceFrom(source, 1), -EBADF);
+  reader_.Close();
+  EXPECT_EQ(writer_.SpliceFrom(source, 1), -EPIPE);
+}
+
 TEST(SimulatedPipeChanceTest, TransfersMayBeShort) {
   SimulatedChance chance(1);
   auto pipe = std::make_shared<SimulatedPipe>(SimulatedPipe{.chance = chance, .capacity = 1 << 20});

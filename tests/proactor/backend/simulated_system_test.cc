@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <map>
@@ -63,6 +64,8 @@ TEST(SimulatedSystemTest, WhatIsNotOpenIsABadDescriptor) {
     EXPECT_EQ(system.Shutdown(fd, SHUT_WR), -EBADF);
     EXPECT_EQ(system.Stat(fd, STATX_BASIC_STATS, &facts), -EBADF);
     EXPECT_EQ(system.Sync(fd, false), -EBADF);
+    EXPECT_EQ(system.Splice(fd, 1, 1), -EBADF);
+    EXPECT_EQ(system.Splice(0, fd, 1), -EBADF);
   }
 }
 
@@ -188,6 +191,20 @@ TEST(SimulatedSystemTest, PipesAreMadeForTests) {
   char buffer[10];
   EXPECT_EQ(system.Read(reader, buffer, sizeof(buffer), -1), 1);
   EXPECT_EQ(system.Read(reader, buffer, sizeof(buffer), -1), 0);
+}
+
+TEST(SimulatedSystemTest, FilesAndPipesAreSplicedIntoPipesOnly) {
+  SimulatedSystem system(kReliable);
+  system.WriteFile("file", "0123456789");
+  int file = system.Open("file", O_RDWR, 0);
+  auto [reader, writer] = system.MakePipe();
+  EXPECT_EQ(system.Splice(file, writer, 4), 4);
+  EXPECT_EQ(system.Splice(file, writer, 100), 6);
+  EXPECT_EQ(system.Splice(file, writer, 100), 0);
+  EXPECT_EQ(system.Splice(reader, STDOUT_FILENO, 7), 7);
+  EXPECT_EQ(system.standard_output(), "0123456");
+  EXPECT_EQ(system.Splice(reader, file, 1), -EINVAL);
+  EXPECT_EQ(system.Splice(writer, STDOUT_FILENO, 1), -EBADF);
 }
 
 TEST(SimulatedSystemTest, ACallThatHasToWaitChangesNothing) {
