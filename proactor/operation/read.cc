@@ -14,7 +14,9 @@ void ReadFields::Prepare(io_uring_sqe& entry) const {
 
 int ReadFields::Perform(System& system) const {
   int result = system.Read(descriptor->number, buffer.data(), buffer.size(), offset);
-  if (result > 0 && static_cast<size_t>(result) < buffer.size() && IsStream(descriptor->kind)) {
+  bool is_short = result > 0 && static_cast<size_t>(result) < buffer.size();
+  // Not from a thread that may block, which is another: a report that has come meanwhile would be forgotten.
+  if (is_short && IsStream(descriptor->kind) && !system.may_block()) {
     descriptor->MarkShortRead();
   }
   return result;
