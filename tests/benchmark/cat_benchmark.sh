@@ -19,7 +19,7 @@ rounds=${3:-9}
 bar_null=1.0
 bar_pipe=0.25
 
-directory=$(mktemp -d "${CAT_BENCHMARK_DIRECTORY:-/var/tmp}/cat_benchmark.XXXXXX")
+directory=$(mktemp -d /var/tmp/cat_benchmark.XXXXXX)
 trap 'rm -rf "$directory"' EXIT
 file=$directory/file
 times=$directory/times
