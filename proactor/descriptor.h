@@ -66,11 +66,12 @@ struct Descriptor {
   DescriptorWatcher* watcher = nullptr;  // A readiness backend, once it had to wait for this.
 
   // After a call that moved fewer bytes than it was given room for, on a stream: there is no more for now.
-  void MarkShortRead() {
-    if (readable == Ready::kYes) readable = Ready::kNo;
+  // What a thread of the pool finds is not noted: it may come while another report is taken.
+  void MarkShortRead(const System& by) {
+    if (!by.may_block() && readable == Ready::kYes) readable = Ready::kNo;
   }
-  void MarkShortWrite() {
-    if (writable == Ready::kYes) writable = Ready::kNo;
+  void MarkShortWrite(const System& by) {
+    if (!by.may_block() && writable == Ready::kYes) writable = Ready::kNo;
   }
   // Before it is closed, or given away.
   void StopWatching() {

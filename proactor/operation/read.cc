@@ -14,10 +14,8 @@ void ReadFields::Prepare(io_uring_sqe& entry) const {
 
 int ReadFields::Perform(System& system) const {
   int result = system.Read(descriptor->number, buffer.data(), buffer.size(), offset);
-  bool is_short = result > 0 && static_cast<size_t>(result) < buffer.size();
-  // Not from a thread that may block, which is another: a report that has come meanwhile would be forgotten.
-  if (is_short && IsStream(descriptor->kind) && !system.may_block()) {
-    descriptor->MarkShortRead();
+  if (result > 0 && static_cast<size_t>(result) < buffer.size() && IsStream(descriptor->kind)) {
+    descriptor->MarkShortRead(system);
   }
   return result;
 }

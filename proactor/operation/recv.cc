@@ -13,7 +13,7 @@ void RecvOp::Prepare(io_uring_sqe& entry) const {
 
 int RecvOp::Perform(System& system) const {
   int result = system.Receive(descriptor->number, buffer.data(), buffer.size());
-  if (result > 0 && static_cast<size_t>(result) < buffer.size()) descriptor->MarkShortRead();
+  if (result > 0 && static_cast<size_t>(result) < buffer.size()) descriptor->MarkShortRead(system);
   return result;
 }
 

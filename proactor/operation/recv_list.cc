@@ -11,7 +11,7 @@ void RecvListOp::Prepare(io_uring_sqe& entry) {
 
 int RecvListOp::Perform(System& system) {
   int result = system.ReceiveMessage(descriptor->number, list.NextMessage());
-  if (result > 0 && static_cast<size_t>(result) < list.size()) descriptor->MarkShortRead();
+  if (result > 0 && static_cast<size_t>(result) < list.size()) descriptor->MarkShortRead(system);
   return result;
 }
 

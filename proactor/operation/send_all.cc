@@ -19,7 +19,7 @@ void SendAllOp::Prepare(io_uring_sqe& entry) const {
 int SendAllOp::Perform(System& system) const {
   std::string_view rest = bytes.substr(sent);
   int result = system.Send(descriptor->number, rest.data(), rest.size());
-  if (result > 0 && static_cast<size_t>(result) < rest.size()) descriptor->MarkShortWrite();
+  if (result > 0 && static_cast<size_t>(result) < rest.size()) descriptor->MarkShortWrite(system);
   return result;
 }
 

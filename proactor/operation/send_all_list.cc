@@ -18,7 +18,7 @@ void SendAllListOp::Prepare(io_uring_sqe& entry) {
 int SendAllListOp::Perform(System& system) {
   msghdr& message = list.NextMessage();
   int result = system.SendMessage(descriptor->number, message, list.more());
-  if (result > 0 && static_cast<size_t>(result) < list.size()) descriptor->MarkShortWrite();
+  if (result > 0 && static_cast<size_t>(result) < list.size()) descriptor->MarkShortWrite(system);
   return result;
 }
 

@@ -20,10 +20,8 @@ void WriteFields::Prepare(io_uring_sqe& entry) const {
 int WriteFields::Perform(System& system) const {
   std::string_view rest = bytes.substr(written);
   int result = system.Write(descriptor->number, rest.data(), rest.size(), PartOffset());
-  bool is_short = result > 0 && static_cast<size_t>(result) < rest.size();
-  // Not from a thread that may block, which is another: a report that has come meanwhile would be forgotten.
-  if (is_short && IsStream(descriptor->kind) && !system.may_block()) {
-    descriptor->MarkShortWrite();
+  if (result > 0 && static_cast<size_t>(result) < rest.size() && IsStream(descriptor->kind)) {
+    descriptor->MarkShortWrite(system);
   }
   return result;
 }
