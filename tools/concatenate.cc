@@ -29,7 +29,7 @@ using proactor::Try;
 // What is read and written at a time, and how much a pipe is made to hold: more is not faster.
 constexpr size_t kBlockSize = size_t{1} << 20;
 // A worker of the kernel's does the splicing; less than this is read and written before it has woken up.
-constexpr int64_t kWorthSplicing = 256 << 10;
+constexpr int64_t kWorthSplicing = 128 << 10;
 
 // In the words that people know from other tools: what errno means, or else the message.
 void Report(std::string_view what, const absl::Status& status) {
