@@ -262,17 +262,19 @@ int OpenDescriptors() {
   return count;
 }
 
-TEST_P(RaceTest, OnIoUringAtRandomMomentsNothingIsLost) {
+TEST_P(RaceTest, InAKernelAtRandomMomentsNothingIsLost) {
   std::string directory = ::testing::TempDir() + "/race.XXXXXX";
   ASSERT_NE(mkdtemp(directory.data()), nullptr);
-  Bench bench(Backend::kIoUring);
-  int before = OpenDescriptors();
-  for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
-    Race race(bench.scheduler(), static_cast<uint64_t>(seed), directory);
-    absl::Status status = bench.Run(GetParam().run(race));
-    EXPECT_THAT(status, IsOk()) << "seed " << seed;
+  for (Backend backend : kRealBackends) {
+    Bench bench(backend);
+    int before = OpenDescriptors();
+    for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
+      Race race(bench.scheduler(), static_cast<uint64_t>(seed), directory);
+      absl::Status status = bench.Run(GetParam().run(race));
+      EXPECT_THAT(status, IsOk()) << BackendName(backend) << ", seed " << seed;
+    }
+    EXPECT_EQ(OpenDescriptors(), before);
   }
-  EXPECT_EQ(OpenDescriptors(), before);
   unlink((directory + "/race").c_str());
   rmdir(directory.c_str());
 }
