@@ -33,8 +33,8 @@ bool Pause::Begin(Loop& loop) {
 }
 
 void Pause::End() {
-  if (link_ == nullptr) return;
   Timer::Stop();
+  if (link_ == nullptr) return;
   *link_ = next_;
   if (next_ != nullptr) next_->link_ = link_;
   next_ = nullptr;

@@ -153,13 +153,16 @@ TEST_P(SignalSetTest, RefusesWhatCannotBeBlocked) {
 
 INSTANTIATE_ON_EVERY_BACKEND(SignalSetTest);
 
+class SignalSetKernelTest : public SignalSetTest {};
+INSTANTIATE_ON_REAL_BACKENDS(SignalSetKernelTest);
+
 // What a program does on SIGUSR1 is still what it was told to do.
-TEST(SignalSetRealTest, ChangesNoDispositionAndClosesOnExec) {
-  static volatile sig_atomic_t handled = 0;
+TEST_P(SignalSetKernelTest, ChangesNoDispositionAndClosesOnExec) {
+  static volatile sig_atomic_t handled;
+  handled = 0;
   struct sigaction counts = {}, before;
   counts.sa_handler = [](int) { handled = handled + 1; };
   sigaction(SIGUSR1, &counts, &before);
-  Bench bench(Backend::kIoUring);
   auto body = [&]() -> Task<absl::Status> {
     // The lowest number that is free is the signalfd's.
     int number = dup(STDIN_FILENO);
@@ -174,7 +177,7 @@ TEST(SignalSetRealTest, ChangesNoDispositionAndClosesOnExec) {
     // Not taken: handled when the set is gone.
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(bench.Run(body()), IsOk());
+  EXPECT_THAT(Run(body()), IsOk());
   EXPECT_EQ(handled, 1);
   kill(getpid(), SIGUSR1);
   EXPECT_EQ(handled, 2);

@@ -128,6 +128,7 @@ TEST_P(AcceptTest, ADescriptorThatIsClosedIsUsedAtOnce) {
     none_left.emplace();
   }
   connection = AwaitWhile(AcceptOp{.descriptor = listener.descriptor.get()}, [&] { spare.reset(); });
+  none_left.reset();
   EXPECT_THAT(connection, IsOk());
   EXPECT_EQ(counters().accepts_parked.value(), 1);
   EXPECT_LE(counters().timers_fired.value(), 1) << "that of the test itself";
@@ -146,12 +147,12 @@ TEST_P(AcceptTest, CancelledInAPauseItEndsAtOnceAndLosesNoConnection) {
   }
   MonotonicTime start = scheduler().Now();
   connection = AwaitWithTimeout(absl::Milliseconds(2), AcceptOp{.descriptor = listener.descriptor.get()});
+  none_left.reset();
   EXPECT_THAT(connection.status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   if (simulated()) {
     EXPECT_EQ(scheduler().Now() - start, absl::Milliseconds(2));
   }
   EXPECT_EQ(counters().accepts_parked.value(), 1);
-  none_left.reset();
   EXPECT_THAT(Await(AcceptOp{.descriptor = listener.descriptor.get()}), IsOk());
 }
 
