@@ -101,9 +101,9 @@ TEST(RecvListOpTest, RoomThatIsLeftMeansThatThereIsNoMoreForNow) {
   char first[2], second[2];
   std::span<char> buffers[] = {first, second};
   RecvListOp op = {.descriptor = connection.server.get(), .list = ListTransfer<std::span<char>>(buffers)};
-  EXPECT_EQ(op.Perform(System::Real()), 4);
+  EXPECT_EQ(op.Perform(System::NonBlocking()), 4);
   EXPECT_EQ(connection.server->readable, Ready::kYes);
-  EXPECT_EQ(op.Perform(System::Real()), 1);
+  EXPECT_EQ(op.Perform(System::NonBlocking()), 1);
   EXPECT_EQ(connection.server->readable, Ready::kNo);
 }
 
