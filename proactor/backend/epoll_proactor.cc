@@ -157,11 +157,16 @@ void EpollProactor::Wait(MonotonicTime until) {
   if (until <= MonotonicTime::Past() && parked_ == 0) return;
   epoll_event events[kEvents];
   int count = WaitForEvents(events, kEvents, until);
+  // They live: nothing that runs between the wait and here destroys a descriptor. A wake has none: it has done its work
+  // by ending the wait.
+  auto descriptor = [&](int i) { return static_cast<Descriptor*>(events[i].data.ptr); };
+  // Idle connections have left the caches by now: fetch all of a batch before touching the first.
+  for (int i = 0; i < count; ++i) __builtin_prefetch(descriptor(i));
   for (int i = 0; i < count; ++i) {
-    // Of a wake there is nothing to do: it has ended the wait.
-    if (events[i].data.ptr == nullptr) continue;
-    // It lives: nothing that runs between the wait and here destroys a descriptor.
-    Report(*static_cast<Descriptor*>(events[i].data.ptr), events[i].events);
+    if (descriptor(i) != nullptr) __builtin_prefetch(descriptor(i)->reading);
+  }
+  for (int i = 0; i < count; ++i) {
+    if (descriptor(i) != nullptr) Report(*descriptor(i), events[i].events);
   }
 }
 
