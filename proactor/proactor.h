@@ -2,8 +2,8 @@
 //
 // Proactor: the interface that turns submitted operations into completions.
 //
-//   proactor.Submit(operation);            // asks; the operation completes in some later Wait
-//   proactor.Wait(until, ready_queue);     // submits, waits, completes: once per turn of the scheduler
+//   proactor.Submit(operation);   // asks; the operation completes in some later Wait, or at once
+//   proactor.Wait(until);         // submits, waits, completes: once per turn of the scheduler
 //
 // Implementations are in backend/: `IoUringProactor`, and `SimulatedProactor` with no kernel and virtual time (the one
 // to read first). A scheduler owns one, and is the only one to call it, on one thread; only `Wake` comes from others.

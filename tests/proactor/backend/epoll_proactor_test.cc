@@ -4,8 +4,14 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -17,6 +23,8 @@
 #include "proactor/errors.h"
 #include "proactor/fs/file.h"
 #include "proactor/net/tcp.h"
+#include "proactor/operation/operation.h"
+#include "proactor/operation/recv.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
@@ -24,6 +32,7 @@
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/support/system_call_filter.h"
 
 namespace proactor {
 namespace {
@@ -42,6 +51,16 @@ Task<absl::StatusOr<Ends>> Connected() {
   if (connect(ends.peer, address.data(), address.size()) < 0) co_return ErrnoToStatus(errno, "connect");
   ends.stream = co_await Try(listener.Accept());
   co_return ends;
+}
+
+// How many descriptors the kernel watches for this process's epolls, by its own account (proc_pid_fdinfo(5)).
+int WatchedByTheKernel() {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream info(entry.path());
+    for (std::string line; std::getline(info, line);) count += line.starts_with("tfd:") ? 1 : 0;
+  }
+  return count;
 }
 
 class EpollProactorTest : public ::testing::Test {
@@ -183,7 +202,9 @@ TEST_F(EpollProactorTest, ADuplicateThatOutlivesTheStreamReportsToNobody) {
     absl::StatusOr<size_t> nothing = co_await WithTimeout(absl::Milliseconds(1), ends.stream.Read(buffer));
     EXPECT_FALSE(nothing.ok());
     int duplicate = dup(ends.stream.descriptor_number());
+    int watched = WatchedByTheKernel();
     ends.stream = TcpStream();
+    EXPECT_EQ(WatchedByTheKernel(), watched - 1);
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQ(write(ends.peer, "x", 1), 1);
       co_await Try(Sleep(absl::Milliseconds(1)));
@@ -221,6 +242,43 @@ TEST_F(EpollProactorTest, AStreamMayOutliveItsScheduler) {
   };
   EXPECT_THAT(scheduler_.Run(body()), IsOk());
   close(ends.peer);
+}
+
+TEST_F(EpollProactorTest, ADescriptorIsNotWatchedByASchedulerThatIsGone) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  OwnedDescriptor socket(System::NonBlocking(), ends[0], DescriptorKind::kSocket);
+  {
+    Scheduler scheduler(*EpollProactor::Create());
+    auto body = [&]() -> Task<absl::Status> {
+      char buffer[1];
+      absl::StatusOr<size_t> nothing = co_await WithTimeout(
+          absl::Milliseconds(1), MakeOperation(RecvOp{.descriptor = socket.get(), .buffer = buffer}));
+      EXPECT_FALSE(nothing.ok());
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(scheduler.Run(body()), IsOk());
+    EXPECT_NE(socket->watcher, nullptr);
+  }
+  EXPECT_EQ(socket->watcher, nullptr);
+  close(ends[1]);
+}
+
+// Before Linux 5.11 waits are in milliseconds: rounded up, or the time before a deadline would be spent spinning.
+TEST(EpollProactorDeathTest, WithoutNanosecondsItIsNeverEarlyAndDoesNotSpin) {
+  auto run = [] {
+    if (!Install(Failing(SYS_epoll_pwait2, ENOSYS))) std::_Exit(2);
+    Scheduler scheduler(*EpollProactor::Create());
+    MonotonicTime begin = scheduler.Now();
+    auto body = []() -> Task<absl::Status> {
+      for (int i = 0; i < 10; ++i) co_await Try(Sleep(absl::Microseconds(300)));
+      co_return absl::OkStatus();
+    };
+    if (!scheduler.Run(body()).ok()) std::_Exit(3);
+    if (scheduler.Now() < begin + absl::Milliseconds(3)) std::_Exit(4);
+    std::_Exit(scheduler.counters().turns.value() <= 50 ? 0 : 5);
+  };
+  EXPECT_EXIT(run(), ::testing::ExitedWithCode(0), "");
 }
 
 // Invariant 6: one wait per turn, and no spinning where a deadline is less than a millisecond away.
