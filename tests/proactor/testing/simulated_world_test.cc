@@ -215,12 +215,12 @@ TEST(SimulatedWorldTest, DescriptorsMayBeLeftOpenOnPurpose) {
 
 TEST(SimulatedWorldTest, TheEndCancelsWhatIsLeft) {
   absl::Status end;
+  auto wait = [&]() -> Task<absl::Status> {
+    end = co_await ReadFromNobody();
+    co_return end;
+  };
   {
     SimulatedWorld world;
-    auto wait = [&]() -> Task<absl::Status> {
-      end = co_await ReadFromNobody();
-      co_return end;
-    };
     world.scheduler().Spawn(wait(), "left over");
     absl::Status status = world.Run([]() -> Task<absl::Status> { co_return co_await Sleep(absl::Seconds(1)); }());
     EXPECT_THAT(status, IsOk());
