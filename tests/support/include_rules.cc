@@ -26,6 +26,8 @@ const Part kParts[] = {
       "proactor/counters", "proactor/context", "proactor/pause", "proactor/promise", "proactor/task_record",
       "proactor/cancellation", "proactor/task", "proactor/try", "proactor/backend_choice"},
      {}},
+    // Coroutines that wait for each other.
+    {"sync", {"proactor/sync/"}, {"language"}},
     {"system", {"proactor/system"}, {}},
     {"blocking pool", {"proactor/blocking_pool"}, {"language"}},
     {"descriptor", {"proactor/descriptor"}, {"language", "system"}},
@@ -41,16 +43,16 @@ const Part kParts[] = {
      {"proactor/run_blocking", "proactor/signal_set"},
      {"language", "system", "descriptor", "protocol", "operation"}},
     {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
-    {"policies", {"proactor/sleep", "proactor/timeout", "proactor/task_group"}, {"language", "protocol"}},
+    {"policies", {"proactor/sleep", "proactor/timeout", "proactor/task_group"}, {"language", "sync", "protocol"}},
     {"run", {"proactor/run"}, {"language", "protocol", "scheduler", "backend"}},
     {"testing", {"proactor/testing/"}, {"language", "system", "protocol", "scheduler", "backend"}},
-    {"net", {"net/"}, {"language", "system", "descriptor", "protocol", "operation", "policies"}},
-    {"fs", {"fs/"}, {"language", "system", "descriptor", "protocol", "operation", "policies"}},
+    {"net", {"net/"}, {"language", "sync", "system", "descriptor", "protocol", "operation", "policies"}},
+    {"fs", {"fs/"}, {"language", "sync", "system", "descriptor", "protocol", "operation", "policies"}},
     // Written as users write programs.
-    {"tools", {"tools/"}, {"language", "policies", "awaitables", "run", "net", "fs"}},
+    {"tools", {"tools/"}, {"language", "sync", "policies", "awaitables", "run", "net", "fs"}},
     {"tests",
      {"tests/"},
-     {"language", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "awaitables",
+     {"language", "sync", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "awaitables",
       "scheduler", "policies", "run", "testing", "net", "fs"}},
 };
 
