@@ -9,7 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "proactor/cancellation.h"
+#include "proactor/scheduler.h"
 #include "proactor/sleep.h"
+#include "proactor/sync/event.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/testing/status_matchers.h"
@@ -87,23 +90,34 @@ TEST_P(RealRunBlockingTest, TheLoopGoesOnMeanwhile) {
 
 TEST_P(RealRunBlockingTest, AFunctionThatRunsDelaysItsTimeoutAndIsDelivered) {
   std::binary_semaphore permission(0);
+  Event begun;
+  auto call = [&] {
+    scheduler().Post([&] { begun.Set(); });
+    permission.acquire();
+    return 1;
+  };
+  CancelCause cause = CancelCause::kNone;
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    auto permit = [&]() -> Task<absl::Status> {
-      co_await Try(Sleep(absl::Milliseconds(20)));
-      permission.release();
-      co_return absl::OkStatus();
+    auto scoped = [&](CancelScope& scope) -> Task<absl::StatusOr<int>> {
+      auto permit = [&]() -> Task<absl::Status> {
+        co_await Try(begun.Wait());
+        scope.SetTimeout(absl::ZeroDuration());
+        while (!scope.cancelled()) co_await Try(Sleep(absl::Microseconds(10)));
+        permission.release();
+        co_return absl::OkStatus();
+      };
+      group.Spawn(permit());
+      absl::StatusOr<int> result = co_await RunBlocking(call);
+      cause = scope.cause();
+      co_await group.Join();
+      co_return result;
     };
-    group.Spawn(permit());
-    auto call = [&] {
-      permission.acquire();
-      return 1;
-    };
-    absl::StatusOr<int> result = co_await WithTimeout(absl::Milliseconds(5), RunBlocking(call));
-    co_await group.Join();
+    absl::StatusOr<int> result = co_await WithCancelScope(scoped);
     EXPECT_THAT(result, IsOkAndHolds(1));
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(cause, CancelCause::kDeadline);
 }
 
 INSTANTIATE_ON_REAL_BACKENDS(RealRunBlockingTest);

@@ -53,17 +53,17 @@ TEST_P(EventTest, SetWakesAllInTheOrderInWhichTheyCame) {
 TEST_P(EventTest, ResetConcernsLaterWaitsOnly) {
   Event event;
   absl::Status early, late;
-  auto wait = [&](absl::Status& status) -> Task<absl::Status> {
-    status = co_await WithTimeout(absl::Milliseconds(5), event.Wait());
+  auto wait = [&](absl::Status& status, absl::Duration timeout) -> Task<absl::Status> {
+    status = co_await WithTimeout(timeout, event.Wait());
     co_return absl::OkStatus();
   };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    group.Spawn(wait(early));
+    group.Spawn(wait(early, absl::InfiniteDuration()));
     co_await Try(Sleep(absl::Milliseconds(1)));
     event.Set();
     event.Reset();
     EXPECT_FALSE(event.is_set());
-    group.Spawn(wait(late));
+    group.Spawn(wait(late, absl::Milliseconds(1)));
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
