@@ -3,10 +3,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace proactor {
 
 void TimerWheel::Start(Timer& timer, MonotonicTime deadline) {
+  // It is in a slot, which comes due before the new deadline does. (One that is due is in a list without a time.)
+  bool can_stay = timer.active() && timer.wheel_ == this && timer.deadline_ > now_ && deadline >= timer.deadline_;
+  if (can_stay) {
+    timer.deadline_ = deadline;
+    return;
+  }
   timer.Stop();
   timer.wheel_ = this;
   timer.deadline_ = deadline;
@@ -28,7 +35,7 @@ void TimerWheel::Place(Timer& timer) {
 
 // The lowest occupied level holds the earliest slot: timers of a level agree with `now_` in every higher digit, so they
 // come before those that differ from it in one.
-bool TimerWheel::FindFirst(Position& position) const {
+bool TimerWheel::FindFirst(Position& position) {
   for (int level = 0; level < kLevels; ++level) {
     while (occupied_[level] != 0) {
       int slot = std::countr_zero(occupied_[level]);
@@ -73,19 +80,28 @@ int TimerWheel::Advance(MonotonicTime now) {
   return fired;
 }
 
-MonotonicTime TimerWheel::NextDeadline() const {
+// A slot whose timers have all been moved says nothing about the next deadline, so they find their places now. That is no
+// more work than when the slot comes due, and spares the scheduler a turn.
+MonotonicTime TimerWheel::NextDeadline() {
   if (count_ == 0) return MonotonicTime::Infinite();
   if (!due_.empty()) return MonotonicTime::Past();
-  Position position;
-  FindFirst(position);
-  const Slot& slot = slots_[position.level][position.slot];
-  MonotonicTime earliest = MonotonicTime::Infinite();
   int looked_at = 0;
-  for (const Timer* timer = slot.front(); timer != nullptr; timer = slot.Next(*timer)) {
-    if (++looked_at > kLookAt) return position.begin;
-    earliest = std::min(earliest, timer->deadline_);
+  for (Position position; FindFirst(position);) {
+    const Slot& slot = slots_[position.level][position.slot];
+    MonotonicTime earliest = MonotonicTime::Infinite();
+    for (Timer* timer = slot.front(); timer != nullptr;) {
+      if (++looked_at > kLookAt) return position.begin;
+      Timer& current = *std::exchange(timer, slot.Next(*timer));
+      if (Holds(position, current)) {
+        earliest = std::min(earliest, current.deadline_);
+      } else {
+        current.Unlink();
+        Place(current);
+      }
+    }
+    if (!slot.empty()) return earliest;
   }
-  return earliest;
+  return MonotonicTime::Infinite();
 }
 
 }  // namespace proactor

@@ -5,12 +5,15 @@
 //   struct Alarm final : Timer { void Fire() override { ... } };
 //   wheel.Start(alarm, proactor.Now() + absl::Seconds(5));
 //   wheel.Advance(proactor.Now());   // fires what is due, never early
+//   wheel.Start(alarm, proactor.Now() + absl::Seconds(5));   // moves it: to a later time, with one store
 //   alarm.Stop();
 //
 // Starting and stopping are O(1) and allocate nothing: a timer is linked into one of 11 levels of 64 slots. Its level
 // is that of the highest group of six bits in which its deadline differs from the wheel's time, so that a slot of level
-// 0 is one nanosecond, and a timer is moved at most once per level before it fires. No kernel timer is involved: the
-// scheduler passes `NextDeadline` to the one wait of each turn.
+// 0 is one nanosecond, and a timer is moved at most once per level before it fires. One that is given a later deadline
+// stays in its slot until the slot comes due, or is the first with a timer in it, and only then finds a new one: putting
+// off a timeout with every message costs a store. No kernel timer is involved: the scheduler passes `NextDeadline` to
+// the one wait of each turn.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_TIMER_H_
@@ -52,7 +55,8 @@ class TimerWheel {
  public:
   explicit TimerWheel(MonotonicTime now) : now_(now) {}
 
-  // Starts `timer`, or moves it if it is active. A deadline that has passed fires at the next `Advance`.
+  // Starts `timer`, or moves it if it is active. A deadline that has passed fires at the next `Advance`. Among equal
+  // deadlines, one that was moved to a later time has no place that it can rely on.
   void Start(Timer& timer, MonotonicTime deadline);
 
   // Fires every timer whose deadline is not after `now`, in the order of their deadlines; those with the same one, and
@@ -62,7 +66,7 @@ class TimerWheel {
 
   // When to call `Advance` next: the earliest deadline, or, where finding that would take a walk through many timers,
   // an earlier moment at which the wheel turns. Infinite when there is no timer.
-  MonotonicTime NextDeadline() const;
+  MonotonicTime NextDeadline();
 
   bool empty() const { return count_ == 0; }
   int64_t size() const { return count_; }
@@ -71,7 +75,7 @@ class TimerWheel {
   static constexpr int kBits = 6;
   static constexpr int kSlots = 1 << kBits;
   static constexpr int kLevels = (64 + kBits - 1) / kBits;
-  // How many timers of one slot `NextDeadline` looks at before it settles for the slot's beginning.
+  // How many timers `NextDeadline` looks at before it settles for the beginning of the slot it is in.
   static constexpr int kLookAt = 16;
 
   using Slot = IntrusiveList<Timer>;
@@ -83,8 +87,12 @@ class TimerWheel {
     int slot;
     MonotonicTime begin;
   };
-  bool FindFirst(Position& position) const;
+  bool FindFirst(Position& position);
   void Place(Timer& timer);
+  // Of the timers in a slot, those with a later deadline than fits into it have been moved since.
+  static bool Holds(const Position& position, const Timer& timer) {
+    return (Digits(timer.deadline_) - Digits(position.begin)) >> (position.level * kBits) == 0;
+  }
 
   // Non-negative, so that the digits of a time are those of an unsigned number.
   static uint64_t Digits(MonotonicTime time) { return static_cast<uint64_t>(time.nanoseconds); }
@@ -93,7 +101,7 @@ class TimerWheel {
   int64_t count_ = 0;
   Slot due_;
   // A bit is set when its slot may hold a timer; stopping a timer leaves it set, finding an empty slot clears it.
-  mutable std::array<uint64_t, kLevels> occupied_ = {};
+  std::array<uint64_t, kLevels> occupied_ = {};
   std::array<std::array<Slot, kSlots>, kLevels> slots_;
 };
 
