@@ -80,8 +80,8 @@ int TimerWheel::Advance(MonotonicTime now) {
   return fired;
 }
 
-// A slot whose timers have all been moved says nothing about the next deadline, so they find their places now. That is no
-// more work than when the slot comes due, and spares the scheduler a turn.
+// A slot whose timers have all been moved says nothing about the next deadline, so they find their places now. That is
+// no more work than when the slot comes due, and spares the scheduler a turn.
 MonotonicTime TimerWheel::NextDeadline() {
   if (count_ == 0) return MonotonicTime::Infinite();
   if (!due_.empty()) return MonotonicTime::Past();

@@ -11,7 +11,7 @@
 // Starting and stopping are O(1) and allocate nothing: a timer is linked into one of 11 levels of 64 slots. Its level
 // is that of the highest group of six bits in which its deadline differs from the wheel's time, so that a slot of level
 // 0 is one nanosecond, and a timer is moved at most once per level before it fires. One that is given a later deadline
-// stays in its slot until the slot comes due, or is the first with a timer in it, and only then finds a new one: putting
+// stays in its slot until that comes due, or is the first with a timer in it, and only then finds a new one: putting
 // off a timeout with every message costs a store. No kernel timer is involved: the scheduler passes `NextDeadline` to
 // the one wait of each turn.
 //
