@@ -23,6 +23,7 @@
 #include "proactor/task_group.h"
 #include "proactor/task_record.h"
 #include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
 #include "proactor/try.h"
 #include "tests/support/backends.h"
 
@@ -79,13 +80,15 @@ struct Usage {
   int64_t enters;
   int64_t turns;
   int64_t flushes;
+  int64_t waits;
 };
 
 class UsageTest : public BackendTest {
  protected:
   Usage Now() {
-    return {allocations.load(),           counters().operations.value(), counters().submissions.value(),
-            counters().enters.value(),    counters().turns.value(),      counters().flushes.value()};
+    return {allocations.load(),        counters().operations.value(), counters().submissions.value(),
+            counters().enters.value(), counters().turns.value(),      counters().flushes.value(),
+            counters().waits.value()};
   }
 };
 
@@ -167,6 +170,27 @@ TEST_P(UsageTest, ASleepAllocatesNothing) {
   EXPECT_THAT(Run(body()), IsOk());
   EXPECT_EQ(after.allocations - before.allocations, 0);
   EXPECT_EQ(after.submissions - before.submissions, 0);
+}
+
+// Not even a turn of the loop: what is awaited ends first, and the timer was never of interest to the kernel.
+TEST_P(UsageTest, ATimeoutThatDoesNotExpireAllocatesNothingAndAsksTheKernelForNothing) {
+  Usage before = {};
+  Usage after = {};
+  auto nothing = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
+  auto body = [&]() -> Task<absl::Status> {
+    for (int i = -10; i < 1000; ++i) {
+      if (i == 0) before = Now();
+      co_await Try(WithTimeout(absl::Seconds(10), nothing()));
+    }
+    after = Now();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(after.allocations - before.allocations, 0);
+  EXPECT_EQ(after.operations - before.operations, 0);
+  EXPECT_EQ(after.submissions - before.submissions, 0);
+  EXPECT_EQ(after.enters - before.enters, 0);
+  EXPECT_EQ(after.waits - before.waits, 0);
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(UsageTest);

@@ -17,11 +17,6 @@ const ServerResult* Find(const CellResult& result, std::string_view name) {
   return found == result.servers.end() ? nullptr : &*found;
 }
 
-Verdict VerdictOf(double figure, double limit, double widened_limit) {
-  if (figure <= limit) return Verdict::kMet;
-  return figure <= widened_limit ? Verdict::kWithinNoise : Verdict::kMissed;
-}
-
 Judgement JudgeCpuRatio(const CellResult& result, const Bar& bar, const ServerResult& server,
                         const ServerResult& reference) {
   const double figure = CpuRatio(server, reference).median;
@@ -34,20 +29,6 @@ Judgement JudgeUserTime(const CellResult& result, const Bar& bar, const ServerRe
   const double noise = std::abs(result.null_test().user_microseconds - result.yardstick().user_microseconds);
   const double widened = bar.limit + noise;
   return {bar, server.user_microseconds, widened, VerdictOf(server.user_microseconds, bar.limit, widened)};
-}
-
-const char* Word(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kMet:
-      return "met";
-    case Verdict::kWithinNoise:
-      return "within noise";
-    case Verdict::kMissed:
-      return "MISSED";
-    case Verdict::kNotMeasured:
-      return "NOT MEASURED";
-  }
-  return "";
 }
 
 std::string Format(const Judgement& judgement) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/benchmark/comparison.h"
+#include "tests/benchmark/verdict.h"
 
 namespace proactor::benchmark {
 
@@ -48,20 +49,13 @@ inline constexpr Bar kBars[] = {
     {"churn", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
 };
 
-enum class Verdict {
-  kMet,          // at or below the bar itself
-  kWithinNoise,  // above the bar, by no more than the same run's null test is off
-  kMissed,
-  kNotMeasured,
-};
-
 struct Judgement {
   Bar bar;
   double figure;
   double widened_limit;
   Verdict verdict;
 
-  bool Passed() const { return verdict == Verdict::kMet || verdict == Verdict::kWithinNoise; }
+  bool Passed() const { return benchmark::Passed(verdict); }
 };
 
 // By those of `bars` that are about this cell, and about servers that took part.
