@@ -51,7 +51,10 @@ class Promise final : public PromiseBase, public ResultSlot<T> {
   struct FinalAwaiter {
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> coroutine) const noexcept {
-      return coroutine.promise().Finish();
+      // The usual end, without a call: somebody waits, and gets a value.
+      PromiseBase* parent = coroutine.promise().parent();
+      if (parent == nullptr || coroutine.promise().Failed()) return coroutine.promise().Finish();
+      return parent->context().loop->ready_queue.Transfer(parent->handle());
     }
     void await_resume() const noexcept {}
   };
@@ -182,7 +185,7 @@ class TaskAwaiter : private ChildLink {
   // Destroys the child after its result has been moved into place.
   struct Destroyer {
     PromiseBase* child;
-    ~Destroyer() { DestroyFrames(*child); }
+    ~Destroyer() { child->child_link() == nullptr ? child->handle().destroy() : DestroyFrames(*child); }
   };
 
   PromiseBase& parent_;
