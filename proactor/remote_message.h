@@ -7,6 +7,8 @@
 //
 // The receiver calls `Receive` once per sending, in a later step of its loop, in the order of sending for one sender;
 // the message may be sent again, or destroyed, from then on. The loop and its proactor must live until `Send` returns.
+// A message that is still on its way when the loop ends is discarded instead: an owner who can be elsewhere by then
+// learns of it in `Discard`.
 #ifndef PROACTOR_REMOTE_MESSAGE_H_
 #define PROACTOR_REMOTE_MESSAGE_H_
 
@@ -19,6 +21,8 @@ namespace proactor {
 
 struct RemoteMessage : RemoteNode {
   virtual void Receive() = 0;
+  // The loop ends without receiving it; called on its thread.
+  virtual void Discard() {}
 
  protected:
   ~RemoteMessage() = default;

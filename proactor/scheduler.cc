@@ -34,6 +34,7 @@ struct Scheduler::PostedFunction final : RemoteMessage {
     counters.posts.Add();
     function();
   }
+  void Discard() override { delete this; }
   absl::AnyInvocable<void()> function;
   Counters& counters;
 };
@@ -51,10 +52,13 @@ void Scheduler::Shutdown() {
 
 Scheduler::~Scheduler() {
   Shutdown();
-  // Only functions are left, which nobody will call; they are destroyed here, on the scheduler's thread.
-  for (RemoteNode* node = remote_queue.TakeAll(); node != nullptr;) {
-    std::unique_ptr<PostedFunction> posted(static_cast<PostedFunction*>(node));
-    node = node->next;
+  // What is destroyed unreceived may send once more.
+  while (RemoteNode* node = remote_queue.TakeAll()) {
+    while (node != nullptr) {
+      RemoteMessage& message = static_cast<RemoteMessage&>(*node);
+      node = node->next;
+      message.Discard();
+    }
   }
 }
 

@@ -75,5 +75,40 @@ TEST(RemoteMessageTest, MayBeSentAgainOnceItHasBeenReceived) {
   EXPECT_EQ(notes, (std::vector<int>{0, 1, 2}));
 }
 
+struct Undelivered final : RemoteMessage {
+  void Receive() override { ++received; }
+  void Discard() override {
+    ++discarded;
+    if (next != nullptr) Send(*loop, *next);
+  }
+  int received = 0;
+  int discarded = 0;
+  Loop* loop = nullptr;
+  Undelivered* next = nullptr;
+};
+
+TEST(RemoteMessageTest, OnesThatTheLoopDoesNotLiveToReceiveAreDiscarded) {
+  for (Backend backend : {Backend::kIoUring, Backend::kEpoll, Backend::kSimulated}) {
+    Undelivered early, late, from_a_destructor;
+    {
+      Bench bench(backend);
+      auto body = [&]() -> Task<absl::Status> {
+        early.loop = late.loop = (co_await CurrentContext()).loop;
+        Send(*early.loop, early);
+        co_return co_await Sleep(absl::Milliseconds(1));
+      };
+      EXPECT_THAT(bench.Run(body()), IsOk());
+      late.next = &from_a_destructor;
+      Send(*late.loop, late);
+    }
+    EXPECT_EQ(early.received, 1);
+    EXPECT_EQ(early.discarded, 0);
+    for (const Undelivered* message : {&late, &from_a_destructor}) {
+      EXPECT_EQ(message->received, 0);
+      EXPECT_EQ(message->discarded, 1);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace proactor
