@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/cancellation.h"
 
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "proactor/errors.h"
 #include "proactor/log.h"
 #include "proactor/task_record.h"
 
@@ -28,13 +34,55 @@ void CancelScope::SetTimeout(absl::Duration timeout) {
   SetDeadline(context_.loop->clock.Now() + timeout);
 }
 
+MonotonicTime CancelScope::deadline() const {
+  if (cancelled()) return MonotonicTime::Past();
+  MonotonicTime earliest = MonotonicTime::Infinite();
+  for (const CancelScope* scope = this; scope != nullptr; scope = scope->parent_) {
+    if (scope->Timer::active()) earliest = std::min(earliest, scope->Timer::deadline());
+    if (scope->shielding_ == kShielded) break;
+  }
+  return earliest;
+}
+
+// A scope is cancelled with its parent after that was, or at its own beginning: the parent's cause is known, and stays.
+const CancelScope* CancelScope::cancelled_by() const {
+  if (!cancelled()) return nullptr;
+  const CancelScope* scope = this;
+  while (scope->cause_ == CancelCause::kParent) scope = scope->parent_;
+  return scope;
+}
+
+std::string_view CancelScope::reason() const {
+  const CancelScope* scope = cancelled_by();
+  if (scope == nullptr) return "";
+  if (scope->cause_ == CancelCause::kDeadline) return "its time is over";
+  return scope->reason_ != nullptr ? std::string_view(*scope->reason_) : "";
+}
+
+absl::Status CancelScope::Failure(std::string_view what) const {
+  absl::Status plain = ErrnoToStatus(ECANCELED, what);
+  if (reason().empty()) return plain;
+  absl::Status failure(plain.code(), absl::StrCat(plain.message(), " (", std::string(reason()), ")"));
+  plain.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) { failure.SetPayload(type, payload); });
+  return failure;
+}
+
+void CancelScope::Cancel(std::string_view reason) {
+  if (cancelled()) return;
+  if (!reason.empty()) reason_ = std::make_unique<const std::string>(reason);
+  CancelBecause(CancelCause::kRequested);
+}
+
 // Without recursion: scopes may be nested as deep as memory allows.
 void CancelScope::CancelBecause(CancelCause cause) {
   if (cancelled()) return;
   cause_ = cause;
   CancelWaiting();
-  for (CancelScope* scope = NextOpenBelow(*this); scope != nullptr; scope = scope->NextOpenBelow(*this)) {
-    if (scope->cancelled()) continue;
+  bool inside = true;
+  for (CancelScope* scope = NextBelow(*this, inside); scope != nullptr; scope = scope->NextBelow(*this, inside)) {
+    // Below one that was cancelled before, all were.
+    inside = scope->shielding_ == kOpen && !scope->cancelled();
+    if (!inside) continue;
     scope->cause_ = CancelCause::kParent;
     scope->CancelWaiting();
   }
@@ -52,15 +100,10 @@ void CancelScope::CancelWaiting() {
   for (TaskRecord* task = tasks_.front(); task != nullptr; task = tasks_.Next(*task)) cancel(*task);
 }
 
-CancelScope* CancelScope::NextOpenBelow(const CancelScope& root) {
-  auto first_open = [](CancelScope* scope, IntrusiveList<CancelScope, SiblingScopes>& siblings) {
-    while (scope != nullptr && scope->shielding_ == kShielded) scope = siblings.Next(*scope);
-    return scope;
-  };
-  if (CancelScope* child = first_open(children_.front(), children_)) return child;
+CancelScope* CancelScope::NextBelow(const CancelScope& root, bool inside) {
+  if (CancelScope* child = inside ? children_.front() : nullptr) return child;
   for (CancelScope* scope = this; scope != &root; scope = scope->parent_) {
-    IntrusiveList<CancelScope, SiblingScopes>& siblings = scope->parent_->children_;
-    if (CancelScope* next = first_open(siblings.Next(*scope), siblings)) return next;
+    if (CancelScope* next = scope->parent_->children_.Next(*scope)) return next;
   }
   return nullptr;
 }

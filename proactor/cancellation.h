@@ -4,18 +4,20 @@
 //
 //   absl::Status status = co_await WithCancelScope([&](CancelScope& scope) -> Task<absl::Status> {
 //     scope.SetDeadline(deadline);
-//     on_shutdown = [&] { scope.Cancel(); };
+//     on_shutdown = [&] { scope.Cancel("shutting down"); };
 //     co_return co_await Serve(listener);
 //   });
 //
-// Scopes form a tree: a scope is cancelled with its parent, and a deadline of the parent is one for all below it. Most
-// code never names one: `WithTimeout` (timeout.h) and `WithTaskGroup` (task_group.h) make them.
+// Scopes form a tree: a scope is cancelled with its parent, and a deadline of the parent is one for all below it, which
+// they can only tighten. Most code never names one: `WithTimeout` (timeout.h) and `WithTaskGroup` (task_group.h) make
+// them.
 //
 //  - Cancelling asks everything that waits in the scope to end. What has happened already is still delivered: an
 //    operation that completes first returns its result, one that does not returns `kCancelled`.
 //  - It is level-triggered: in a cancelled scope every later operation ends at once, without asking the kernel, so that
 //    swallowing a cancellation is harmless. Cleanup that must wait for something runs in `Shield` (timeout.h).
-//  - The scope remembers what cancelled it first: an outer cancellation is never taken for its own deadline.
+//  - The scope remembers what cancelled it first, and who: an outer cancellation is never taken for its own deadline.
+//    The reason that was given is in the failure of all that it ended: "recv: Operation canceled (shutting down)".
 //  - Operations that cannot be interrupted delay the end of the scope, and deliver what they got: reads and writes of
 //    regular files, once a worker runs them, and whatever a thread of the BlockingPool has begun with (`RunBlocking`;
 //    without io_uring opening too, of a FIFO whose other end nobody opens, say).
@@ -28,9 +30,15 @@
 #ifndef PROACTOR_CANCELLATION_H_
 #define PROACTOR_CANCELLATION_H_
 
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "proactor/context.h"
 #include "proactor/intrusive_list.h"
+#include "proactor/monotonic_time.h"
 #include "proactor/ready_queue.h"
 #include "proactor/timer.h"
 
@@ -57,8 +65,8 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   explicit CancelScope(Loop& loop);
   ~CancelScope();
 
-  // Cancels this scope and all below it that are not shielded. Calling it again does nothing.
-  void Cancel() { CancelBecause(CancelCause::kRequested); }
+  // Cancels this scope and all below it that are not shielded. Calling it again does nothing: the first reason stays.
+  void Cancel(std::string_view reason = "");
 
   // Cancels the scope when the time comes. The second call replaces the deadline of the first; the parent's deadline
   // stays in force. A deadline that has passed takes effect in the next turn, so that what is ready by then is still
@@ -66,8 +74,18 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   void SetDeadline(MonotonicTime deadline);
   void SetTimeout(absl::Duration timeout);
 
+  // When the scope will be cancelled at the latest: the earliest deadline of its own and of the scopes around it, up to
+  // a shield. Infinite if there is none, and past in a cancelled scope, where nothing may wait.
+  MonotonicTime deadline() const;
+
   bool cancelled() const { return cause_ != CancelCause::kNone; }
   CancelCause cause() const { return cause_; }
+  // The scope that was cancelled by itself, and this one with it: this one, or one around it. Null if not cancelled.
+  const CancelScope* cancelled_by() const;
+  // What that scope was told, or what its cause is in words. Empty if no reason was given, or if not cancelled.
+  std::string_view reason() const;
+  // The failure of something that this scope ended, such as "sleep: Operation canceled (shutting down)".
+  absl::Status Failure(std::string_view what) const;
 
   // What code that runs in this scope gets.
   const Context& context() const { return context_; }
@@ -84,13 +102,14 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   void Fire() override { CancelBecause(CancelCause::kDeadline); }
   void CancelBecause(CancelCause cause);
   void CancelWaiting();
-  // The next scope to visit in a walk through the open scopes below `root`, or null.
-  CancelScope* NextOpenBelow(const CancelScope& root);
+  // The next scope in a walk through all below `root`, or null; with or without those inside this one.
+  CancelScope* NextBelow(const CancelScope& root, bool inside);
 
   const Context context_;  // The task is the one whose coroutine made the scope.
   CancelScope* parent_ = nullptr;
   IntrusiveList<CancelScope, SiblingScopes> children_;
   IntrusiveList<TaskRecord> tasks_;
+  std::unique_ptr<const std::string> reason_;  // Null for none, which is usual.
   CancelCause cause_ = CancelCause::kNone;
   Shielding shielding_ = kOpen;
 };

@@ -46,7 +46,7 @@ Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
 
 void Scheduler::Shutdown() {
   closing_ = true;
-  root_scope_.Cancel();
+  Cancel("the scheduler is shutting down");
   while (!idle()) Turn();
 }
 

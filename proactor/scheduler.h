@@ -56,7 +56,7 @@ class Scheduler : private Loop {
   void Turn(MonotonicTime deadline = MonotonicTime::Infinite());
 
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
-  void Cancel() { root_scope_.Cancel(); }
+  void Cancel(std::string_view reason = "") { root_scope_.Cancel(reason); }
 
   // Cancels every task and runs the loop until all have ended. The destructor does so too.
   void Shutdown();

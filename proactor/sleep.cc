@@ -37,7 +37,7 @@ void PendingSleep::Cancel() {
 }
 
 absl::Status PendingSleep::TakeResult() const {
-  return cancelled_ ? absl::CancelledError("sleep: Operation canceled") : absl::OkStatus();
+  return cancelled_ ? context_.scope->Failure("sleep") : absl::OkStatus();
 }
 
 std::string PendingSleep::Describe() const { return absl::StrCat("sleep of ", absl::FormatDuration(duration_)); }

@@ -11,7 +11,8 @@
 // Timeout: when the time comes first, the awaitable is cancelled, and if it then ends with `kCancelled`, the result is
 //   `kDeadlineExceeded`. What it did before is not lost: a result that came in time, or while it was being cancelled,
 //   is delivered. A timeout of zero or less still lets an operation try once.
-// Cancelled from outside: the result of the awaitable, usually `kCancelled`; never taken for a timeout.
+// Cancelled from outside: the result of the awaitable, usually `kCancelled`; never taken for a timeout, also if both
+//   happen at once: the first counts.
 // Threads: the scheduler's.
 #ifndef PROACTOR_TIMEOUT_H_
 #define PROACTOR_TIMEOUT_H_

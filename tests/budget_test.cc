@@ -70,7 +70,7 @@ TEST(BudgetTest, SizesInBytes) {
   EXPECT_EQ(sizeof(Descriptor), 40u);
   EXPECT_EQ(sizeof(TaskRecord), 88u);
   EXPECT_EQ(sizeof(Context), 24u);
-  EXPECT_EQ(sizeof(CancelScope), 128u);
+  EXPECT_EQ(sizeof(CancelScope), 136u);
 }
 
 struct Usage {

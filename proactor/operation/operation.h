@@ -25,7 +25,7 @@
 // because the coroutine that awaits it cannot end before it.
 //
 // Result: `absl::StatusOr<Value>`, or `absl::Status` if Value is void.
-// Cancelled: `kCancelled`, unless the result came first.
+// Cancelled: `kCancelled`, with the reason if there is one, unless the result came first.
 // Threads: the scheduler's of the coroutine that awaits it.
 #ifndef PROACTOR_OPERATION_OPERATION_H_
 #define PROACTOR_OPERATION_OPERATION_H_
@@ -38,7 +38,6 @@
 #include "absl/status/status.h"
 #include "proactor/cancellation.h"
 #include "proactor/descriptor.h"
-#include "proactor/errors.h"
 #include "proactor/operation/operation_base.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
@@ -86,7 +85,7 @@ class PendingOperation : public OperationBase {
   }
   // Out of the way of the code that runs.
   [[gnu::noinline, gnu::cold]] absl::Status TakeFailure() {
-    absl::Status failure = ErrnoToStatus(-result_, Op::kName);
+    absl::Status failure = Failure(Op::kName);
     if constexpr (requires { op_.ToStatus(failure); }) failure = op_.ToStatus(std::move(failure));
     return failure;
   }

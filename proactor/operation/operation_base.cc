@@ -74,6 +74,10 @@ bool OperationBase::CompleteNow(int result) {
   return true;
 }
 
+absl::Status OperationBase::Failure(const char* name) const {
+  return result_ == -ECANCELED ? context_.scope->Failure(name) : ErrnoToStatus(-result_, name);
+}
+
 void OperationBase::Cancel() {
   if (paused()) return EndPause(-ECANCELED);
   if ((state_ & (kInFlight | kCancelRequested)) != kInFlight) return;

@@ -27,6 +27,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "proactor/context.h"
 #include "proactor/pause.h"
 #include "proactor/promise.h"
@@ -129,6 +130,9 @@ class OperationBase : public Suspension {
     if (slot != nullptr) *slot = nullptr;
     context_.loop->counters.completions.Add();
   }
+
+  // What a result below zero means.
+  absl::Status Failure(const char* name) const;
 
   bool Waiting() const { return (state_ & kWaiting) != 0; }
   // Whether the coroutine waits for a result that `CompleteNow` settled; from here on it does not.

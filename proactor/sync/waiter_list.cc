@@ -6,9 +6,7 @@
 
 namespace proactor {
 
-absl::Status Waiter::TakeFailure() const {
-  return absl::CancelledError(absl::StrCat(Describe(), ": Operation canceled"));
-}
+absl::Status Waiter::TakeFailure() const { return context_.scope->Failure(Describe()); }
 
 void Waiter::Cancel() {
   if (!linked()) return;  // It has been woken.

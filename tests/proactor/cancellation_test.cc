@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/cancellation.h"
 
+#include <cerrno>
 #include <memory>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/errors.h"
+#include "proactor/net/tcp.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
@@ -13,6 +16,7 @@
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/support/backends.h"
 
 namespace proactor {
 namespace {
@@ -228,6 +232,84 @@ TEST(CancelScopeTest, AHundredThousandNestedScopesAreCancelledWithoutRecursion) 
   EXPECT_THAT(world.Run(body()), IsOk());
 }
 
+TEST(CancelScopeTest, KnowsWhichScopeItWasThatWasCancelledAndWhy) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope top(co_await CurrentContext());
+    CancelScope middle(top.context());
+    CancelScope bottom(middle.context());
+    EXPECT_EQ(bottom.cancelled_by(), nullptr);
+    EXPECT_EQ(bottom.reason(), "");
+    middle.Cancel("enough");
+    // Cancelled later, so not what cancelled those inside.
+    top.Cancel("shutting down");
+    CancelScope late(bottom.context());
+    for (CancelScope* scope : {&middle, &bottom, &late}) {
+      EXPECT_EQ(scope->cancelled_by(), &middle);
+      EXPECT_EQ(scope->reason(), "enough");
+    }
+    EXPECT_EQ(top.cancelled_by(), &top);
+    EXPECT_EQ(top.reason(), "shutting down");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+}
+
+TEST(CancelScopeTest, TheFirstReasonStays) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope outer(co_await CurrentContext());
+    CancelScope inner(outer.context());
+    inner.Cancel("first");
+    inner.Cancel("second");
+    outer.Cancel("third");
+    EXPECT_EQ(inner.reason(), "first");
+    CancelScope silent(outer.context(), CancelScope::kShielded);
+    silent.Cancel();
+    silent.Cancel("too late");
+    EXPECT_EQ(silent.reason(), "");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+}
+
+TEST(CancelScopeTest, TheDeadlineIsTheTightestAround) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    const Context& context = co_await CurrentContext();
+    MonotonicTime now = context.loop->clock.Now();
+    EXPECT_EQ(context.scope->deadline(), MonotonicTime::Infinite());
+    CancelScope outer(context);
+    CancelScope inner(outer.context());
+    outer.SetTimeout(absl::Seconds(5));
+    EXPECT_EQ(inner.deadline(), now + absl::Seconds(5));
+    inner.SetTimeout(absl::Seconds(9));
+    EXPECT_EQ(inner.deadline(), now + absl::Seconds(5)) << "a child cannot loosen it";
+    inner.SetTimeout(absl::Seconds(3));
+    EXPECT_EQ(inner.deadline(), now + absl::Seconds(3)) << "but tighten it";
+    EXPECT_EQ(outer.deadline(), now + absl::Seconds(5)) << "for itself";
+    outer.SetTimeout(absl::Seconds(2));
+    EXPECT_EQ(inner.deadline(), now + absl::Seconds(2));
+
+    CancelScope shielded(inner.context(), CancelScope::kShielded);
+    CancelScope in_shield(shielded.context());
+    EXPECT_EQ(in_shield.deadline(), MonotonicTime::Infinite()) << "a shield inherits none";
+    shielded.SetTimeout(absl::Seconds(8));
+    EXPECT_EQ(in_shield.deadline(), now + absl::Seconds(8)) << "but may have one";
+
+    inner.Cancel();
+    EXPECT_EQ(inner.deadline(), MonotonicTime::Past());
+    EXPECT_EQ(outer.deadline(), now + absl::Seconds(2));
+    EXPECT_EQ(in_shield.deadline(), now + absl::Seconds(8));
+    absl::Status status = co_await internal::InScope(outer, Sleep(absl::Hours(1)));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_EQ(outer.deadline(), MonotonicTime::Past());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(2));
+}
+
 // Invariant 4, for waiters in user space: cancelling ten thousand takes one turn.
 TEST(CancelScopeTest, TenThousandSleepersAreCancelledInOneTurn) {
   SimulatedWorld world;
@@ -253,6 +335,50 @@ TEST(CancelScopeTest, TenThousandSleepersAreCancelledInOneTurn) {
   EXPECT_EQ(cancelled, 10'000);
   EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
 }
+
+class CancelReasonTest : public BackendTest {};
+
+// Whether it waits already, or begins in a scope that has been cancelled.
+TEST_P(CancelReasonTest, IsInTheFailureOfWhateverWaits) {
+  absl::Status accepted, accepted_late, slept, slept_late;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    auto accept = [&]() -> Task<absl::Status> {
+      accepted = (co_await listener.Accept()).status();
+      accepted_late = (co_await listener.Accept()).status();
+      co_return absl::OkStatus();
+    };
+    auto sleep = [&]() -> Task<absl::Status> {
+      slept = co_await Sleep(absl::Hours(1));
+      slept_late = co_await WithTimeout(absl::Hours(1), Sleep(absl::Hours(1)));
+      co_return absl::OkStatus();
+    };
+    group.Spawn(accept());
+    group.Spawn(sleep());
+    co_await Try(Sleep(absl::Milliseconds(1)));
+    group.scope().Cancel("shutting down");
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(accepted, StatusIs(absl::StatusCode::kCancelled, "accept: Operation canceled (shutting down)"));
+  EXPECT_THAT(accepted_late, StatusIs(absl::StatusCode::kCancelled, "accept: Operation canceled (shutting down)"));
+  EXPECT_EQ(ErrnoOf(accepted), ECANCELED);
+  EXPECT_THAT(slept, StatusIs(absl::StatusCode::kCancelled, "sleep: Operation canceled (shutting down)"));
+  EXPECT_THAT(slept_late, StatusIs(absl::StatusCode::kCancelled, "sleep: Operation canceled (shutting down)"));
+}
+
+TEST_P(CancelReasonTest, OfADeadlineIsThatTheTimeIsOver) {
+  absl::Status inner;
+  auto body = [&]() -> Task<absl::Status> {
+    inner = co_await Sleep(absl::Hours(1));
+    co_return inner;
+  };
+  EXPECT_THAT(Run(WithTimeout(absl::Milliseconds(1), body())), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(inner, StatusIs(absl::StatusCode::kCancelled, "sleep: Operation canceled (its time is over)"));
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(CancelReasonTest);
 
 TEST(CancelScopeDeathTest, DestroyedWhileSomethingRunsInItEndsTheProcess) {
   auto body = []() -> Task<absl::Status> {

@@ -41,6 +41,67 @@ TEST(WithTimeoutTest, AnOuterTimeoutIsNotTakenForTheInnerOne) {
   EXPECT_THAT(inner_status, StatusIs(absl::StatusCode::kCancelled));
 }
 
+// Both fall due together: the scope around knows of its own, and takes the other's for what it is.
+TEST(WithTimeoutTest, NestedTimeoutsAreToldApartWhicheverIsEarlier) {
+  struct Case {
+    absl::Duration outer, inner;
+    absl::StatusCode inner_code;
+  };
+  constexpr absl::Duration kSooner = absl::Seconds(1), kLater = absl::Seconds(2);
+  for (const Case& times :
+       {Case{kSooner, kLater, absl::StatusCode::kCancelled}, Case{kSooner, kSooner, absl::StatusCode::kCancelled},
+        Case{kLater, kSooner, absl::StatusCode::kDeadlineExceeded}}) {
+    SimulatedWorld world;
+    absl::Status inner_status, after;
+    auto inner = [&]() -> Task<absl::Status> {
+      inner_status = co_await WithTimeout(times.inner, Sleep(absl::Hours(1)));
+      after = co_await Sleep(absl::ZeroDuration());
+      co_return absl::IsCancelled(inner_status) ? inner_status : absl::OkStatus();
+    };
+    absl::Status outer_status = world.Run(WithTimeout(times.outer, inner()));
+    EXPECT_THAT(inner_status, StatusIs(times.inner_code));
+    bool inner_expired = times.inner_code == absl::StatusCode::kDeadlineExceeded;
+    EXPECT_THAT(outer_status, StatusIs(inner_expired ? absl::StatusCode::kOk : absl::StatusCode::kDeadlineExceeded));
+    EXPECT_THAT(after, StatusIs(inner_expired ? absl::StatusCode::kOk : absl::StatusCode::kCancelled));
+    EXPECT_EQ(world.Elapsed(), kSooner);
+  }
+}
+
+// Cancels a scope when timers fire, so before or after another timer with the same deadline.
+struct CancelAlarm final : Timer {
+  void Fire() override { scope->Cancel("shutting down"); }
+  CancelScope* scope = nullptr;
+};
+
+TEST(WithTimeoutTest, AnOuterCancellationInTheSameTurnIsToldApart) {
+  for (bool cancelled_first : {true, false}) {
+    SimulatedWorld world;
+    CancelAlarm alarm;
+    absl::Status inner_status;
+    auto body = [&](CancelScope& outer) -> Task<absl::Status> {
+      Loop& loop = *outer.context().loop;
+      alarm.scope = &outer;
+      auto start_alarm = [&] { loop.timers.Start(alarm, loop.clock.Now() + absl::Seconds(1)); };
+      if (cancelled_first) start_alarm();
+      auto inner = [&]() -> Task<absl::Status> {
+        if (!cancelled_first) start_alarm();
+        co_return co_await Sleep(absl::Hours(1));
+      };
+      inner_status = co_await WithTimeout(absl::Seconds(1), inner());
+      EXPECT_EQ(outer.reason(), "shutting down");
+      co_return co_await Sleep(absl::Hours(1));
+    };
+    EXPECT_THAT(world.Run(WithCancelScope(body)),
+                StatusIs(absl::StatusCode::kCancelled, "sleep: Operation canceled (shutting down)"));
+    if (cancelled_first) {
+      EXPECT_THAT(inner_status, StatusIs(absl::StatusCode::kCancelled, "sleep: Operation canceled (shutting down)"));
+    } else {
+      EXPECT_THAT(inner_status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    }
+    EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+  }
+}
+
 TEST(WithTimeoutTest, AResultDeliveredWhileBeingCancelledIsKept) {
   SimulatedWorld world;
   auto stubborn = []() -> Task<absl::StatusOr<int>> {
