@@ -67,6 +67,13 @@ class SuspensionQueue {
     tail_ = &suspension.next_;
   }
 
+  // Takes all of `other`, which is empty afterwards.
+  void Append(SuspensionQueue& other) {
+    if (other.empty()) return;
+    *tail_ = std::exchange(other.head_, nullptr);
+    tail_ = std::exchange(other.tail_, &other.head_);
+  }
+
   Suspension* front() const { return head_; }
 
   Suspension* Pop() {

@@ -178,10 +178,10 @@ void IoUringProactor::Wake() {
   [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof(one));
 }
 
-inline void IoUringProactor::OperationCompleted(OperationBase& operation, int result) {
+inline void IoUringProactor::OperationCompleted(OperationBase& operation, int result, SuspensionQueue& completed) {
   bool usual = operation.backend_state == 0 && result != -EAGAIN;
   if (usual || Settles(operation, result)) [[likely]] {
-    operation.Complete(result);
+    operation.Complete(result, completed);
   } else {
     StandInLine(operation);
   }
@@ -201,14 +201,17 @@ void IoUringProactor::Wait(MonotonicTime until) {
     Enter(0, MonotonicTime::Past());
   }
   // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
+  SuspensionQueue completed;
   ring_->Reap([](uint64_t user_data) { __builtin_prefetch(OperationOf(user_data)); },
-              [this](const io_uring_cqe& completion) {
+              [&](const io_uring_cqe& completion) {
                 if ((completion.user_data & kKindMask) == kOperation) [[likely]] {
-                  OperationCompleted(*OperationOf(completion.user_data), completion.res);
+                  OperationCompleted(*OperationOf(completion.user_data), completion.res, completed);
                 } else if ((completion.user_data & kKindMask) == kWake) {
                   WakeCompleted(completion);
                 }
               });
+  // One way to the ready queue for the batch: each operation's own leads through its task.
+  if (!completed.empty()) static_cast<OperationBase*>(completed.front())->loop().ready_queue.Append(completed);
 }
 
 void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {

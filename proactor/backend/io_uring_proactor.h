@@ -72,7 +72,7 @@ class IoUringProactor final : public Proactor {
   void ArmWake();
 
   void WakeCompleted(const io_uring_cqe& completion);
-  void OperationCompleted(OperationBase& operation, int result);
+  void OperationCompleted(OperationBase& operation, int result, SuspensionQueue& completed);
   bool Settles(OperationBase& operation, int& result);
 
   std::unique_ptr<Ring> ring_;

@@ -85,11 +85,14 @@ class OperationBase : public Suspension {
   }
 
   // Takes a result or -errno: the operation is on the ready queue.
-  void Complete(int result) {
+  void Complete(int result) { Complete(result, context_.loop->ready_queue); }
+
+  // The same for one of a batch, which is to be appended to the ready queue as a whole.
+  void Complete(int result, SuspensionQueue& completed) {
     __builtin_prefetch(&promise_);  // What the resumption touches first.
     result_ = result;
     state_ &= ~kInFlight;
-    context_.loop->ready_queue.Push(*this);
+    completed.Push(*this);
   }
 
   // Ends a pause, with what the operation finds when its turn comes: -EINTR to ask again.

@@ -134,6 +134,25 @@ Coroutine Write(std::vector<int>& log, int number) {
   co_return;
 }
 
+TEST(ReadyQueueTest, ABatchIsAppendedBehindTheRestAndMayBeFilledAgain) {
+  std::vector<int> order;
+  Turn turns[] = {Turn([&] { order.push_back(0); }), Turn([&] { order.push_back(1); }),
+                  Turn([&] { order.push_back(2); }), Turn([&] { order.push_back(3); })};
+  ReadyQueue queue;
+  SuspensionQueue batch;
+  queue.Append(batch);
+  EXPECT_TRUE(queue.empty());
+  queue.Push(turns[0]);
+  batch.Push(turns[1]);
+  batch.Push(turns[2]);
+  queue.Append(batch);
+  EXPECT_TRUE(batch.empty());
+  batch.Push(turns[3]);
+  queue.Append(batch);
+  EXPECT_EQ(queue.RunSome(10), 4);
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 3));
+}
+
 TEST(ReadyQueueTest, ResumesTheCoroutineThatWaited) {
   ReadyQueue queue;
   std::vector<int> log;
