@@ -27,9 +27,7 @@ class TaskGroup::Child final : public TaskRecord {
       }
     }
     delete this;
-    if (--group.running_ == 0 && group.joining_ != nullptr) {
-      group.scope_.context().loop->ready_queue.Push(*group.joining_);
-    }
+    group.children_.Remove(group.scope_.context().loop->ready_queue);
   }
 
   TaskGroup& group_;
@@ -37,11 +35,11 @@ class TaskGroup::Child final : public TaskRecord {
 };
 
 TaskGroup::~TaskGroup() {
-  Check(running_ == 0, "A TaskGroup was destroyed with children running: make it with WithTaskGroup, and await that.");
+  Check(running() == 0, "A TaskGroup was destroyed with children running: make it with WithTaskGroup, and await that.");
 }
 
 void TaskGroup::SpawnRoot(PromiseBase& root, SpawnOptions options) {
-  ++running_;
+  children_.Add();
   (new Child(*this, options))->Start(root);
 }
 

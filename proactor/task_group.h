@@ -25,13 +25,13 @@
 #define PROACTOR_TASK_GROUP_H_
 
 #include <concepts>
-#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "proactor/cancellation.h"
+#include "proactor/child_count.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
 #include "proactor/task.h"
@@ -69,18 +69,16 @@ class TaskGroup {
   bool cancelled() const { return scope_.cancelled(); }
 
   // How many children have not ended.
-  int running() const { return running_; }
+  int running() const { return children_.running(); }
 
   // Waits until no child is left: for a body whose locals its children use. Cannot be cancelled, as a group always
   // joins; a cancellation reaches the children, and they end it.
-  auto Join();
+  auto Join() { return children_.Join(); }
 
   CancelScope& scope() { return scope_; }
 
  private:
   class Child;
-  class PendingJoin;
-  struct JoinAwaitable;
 
   template <class Body>
   friend std::invoke_result_t<Body&, TaskGroup&> RunTaskGroup(Body body);
@@ -90,49 +88,9 @@ class TaskGroup {
   void Failed(absl::Status failure);
 
   CancelScope scope_;
-  int running_ = 0;
+  internal::ChildCount children_;
   absl::Status failure_;
-  Suspension* joining_ = nullptr;
 };
-
-// Suspends until no child is left. Cannot be cancelled: a group always joins.
-class TaskGroup::PendingJoin : public Suspension {
- public:
-  PendingJoin(PromiseBase& promise, const Context&, TaskGroup& group) : promise_(promise), group_(group) {}
-
-  bool Start() {
-    if (group_.running_ > 0) group_.joining_ = this;
-    return group_.running_ > 0;
-  }
-  bool Waiting() const { return group_.joining_ != nullptr; }
-  bool StopWaiting() {
-    group_.joining_ = nullptr;
-    return true;
-  }
-  bool Failed() const { return false; }
-  void TakeResult() {}
-  absl::Status TakeFailure() { return absl::OkStatus(); }
-  void TakeValue() {}
-  void Cancel() final {}
-  const CancelScope* scope() const final { return nullptr; }
-  std::string Describe() const final { return std::to_string(group_.running_) + " children of its group"; }
-
- protected:
-  PromiseBase& promise_;
-
- private:
-  TaskGroup& group_;
-};
-
-struct TaskGroup::JoinAwaitable {
-  TaskGroup& group;
-  template <bool kTry>
-  auto MakeAwaiter(PromiseBase& promise, const Context& context) && {
-    return internal::LeafAwaiter<PendingJoin, kTry>(promise, context, group);
-  }
-};
-
-inline auto TaskGroup::Join() { return JoinAwaitable{*this}; }
 
 // `Body` is a reference for a body that the caller keeps.
 template <class Body>
@@ -150,7 +108,7 @@ std::invoke_result_t<Body&, TaskGroup&> RunTaskGroup(Body body) {
 
 // Runs `body(group)`, waits for its children, yields its result or the first failure. Awaited like any Task.
 template <class Body>
-  requires std::invocable<Body&, TaskGroup&>
+requires std::invocable<Body&, TaskGroup&>
 auto WithTaskGroup(Body&& body) {
   static_assert(std::is_lvalue_reference_v<Body> || std::is_trivially_destructible_v<Body>,
                 "Name the body before you pass it (auto body = [...]; co_await WithTaskGroup(body)), or capture by "
