@@ -70,8 +70,9 @@ std::string_view BaseName(std::string_view path) { return path.substr(path.rfind
 
 }  // namespace
 
-std::string DescribeCoroutine(const PromiseBase& promise) {
-  std::source_location where = promise.where();
+std::string DescribeCoroutine(const PromiseBase& promise) { return DescribeCoroutine(promise.where()); }
+
+std::string DescribeCoroutine(const std::source_location& where) {
   if (where.line() == 0) return "a coroutine before its first co_await";
   return absl::StrCat(FunctionName(where.function_name()), " (", std::string(BaseName(where.file_name())), ":",
                       where.line(), ")");

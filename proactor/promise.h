@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PromiseBase: what every coroutine of the library knows of itself: who awaits it, its context, where and on what it
-// waits.
+// PromiseBase: what each coroutine of the library knows of itself: its context, who awaits it, where it waits for what.
 //
 // Users write `Task<T>` (task.h) and meet this class only in its error messages. It keeps two promises:
 //  - `await_transform` is the one place where context flows from a coroutine to what it awaits.
@@ -192,8 +191,9 @@ class LeafAwaiter final : public Leaf {
 
 }  // namespace internal
 
-// The coroutine's name and where it waits, such as "Echo (server.cc:12)".
+// The coroutine's name and where it waits, such as "Echo (server.cc:12)"; the same of one that stood at `where`.
 std::string DescribeCoroutine(const PromiseBase& promise);
+std::string DescribeCoroutine(const std::source_location& where);
 
 }  // namespace proactor
 
