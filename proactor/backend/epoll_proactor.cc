@@ -2,8 +2,6 @@
 #include "proactor/backend/epoll_proactor.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,18 +46,14 @@ bool IsReady(const OperationBase& operation) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create() {
-  int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_fd < 0) return ErrnoToStatus(errno, "epoll_create1");
-  int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  // Never read: each write is an edge.
+  absl::StatusOr<int> wake_fd = OpenWakeDescriptor();
+  if (!wake_fd.ok()) return wake_fd.status();
+  std::unique_ptr<EpollProactor> proactor(new EpollProactor(*wake_fd, epoll_create1(EPOLL_CLOEXEC)));
+  if (proactor->epoll_fd_ < 0) return ErrnoToStatus(errno, "epoll_create1");
+  // Never read: each wake is an edge.
   epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
-  if (wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0) {
-    absl::Status status = ErrnoToStatus(errno, wake_fd < 0 ? "eventfd" : "epoll_ctl");
-    if (wake_fd >= 0) close(wake_fd);
-    close(epoll_fd);
-    return status;
-  }
-  return std::unique_ptr<EpollProactor>(new EpollProactor(epoll_fd, wake_fd));
+  if (epoll_ctl(proactor->epoll_fd_, EPOLL_CTL_ADD, *wake_fd, &event) < 0) return ErrnoToStatus(errno, "epoll_ctl");
+  return proactor;
 }
 
 EpollProactor::~EpollProactor() {
@@ -67,14 +61,7 @@ EpollProactor::~EpollProactor() {
   for (Descriptor* descriptor : watched_) {
     if (descriptor != nullptr) descriptor->watcher = nullptr;
   }
-  close(wake_fd_);
-  close(epoll_fd_);
-}
-
-MonotonicTime EpollProactor::Now() const {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
+  if (epoll_fd_ >= 0) close(epoll_fd_);
 }
 
 void EpollProactor::Submit(OperationBase& operation) {
@@ -146,11 +133,6 @@ void EpollProactor::Forget(Descriptor& descriptor) {
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;
   descriptor.readable = descriptor.writable = Ready::kYes;
-}
-
-void EpollProactor::Wake() {
-  uint64_t one = 1;
-  [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof(one));
 }
 
 void EpollProactor::Wait(MonotonicTime until) {

@@ -26,13 +26,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proactor/backend/kernel_proactor.h"
 #include "proactor/backend/offload.h"
 #include "proactor/descriptor.h"
-#include "proactor/proactor.h"
 
 namespace proactor {
 
-class EpollProactor final : public Proactor, private DescriptorWatcher {
+class EpollProactor final : public KernelProactor, private DescriptorWatcher {
  public:
   static absl::StatusOr<std::unique_ptr<EpollProactor>> Create();
   ~EpollProactor() override;
@@ -40,14 +40,11 @@ class EpollProactor final : public Proactor, private DescriptorWatcher {
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Wait(MonotonicTime until) override;
-  void Wake() override;
-  MonotonicTime Now() const override;
-  absl::Time WallTime() const override { return absl::Now(); }
   std::string_view name() const override { return "epoll"; }
   System& system() override { return System::NonBlocking(); }
 
  private:
-  EpollProactor(int epoll_fd, int wake_fd) : epoll_fd_(epoll_fd), wake_fd_(wake_fd) {}
+  EpollProactor(int wake_fd, int epoll_fd) : KernelProactor(wake_fd), epoll_fd_(epoll_fd) {}
 
   void Park(OperationBase& operation);
   void Unpark(OperationBase& operation);
@@ -62,7 +59,6 @@ class EpollProactor final : public Proactor, private DescriptorWatcher {
   void Retry(OperationBase* operation, Ready& ready);
 
   const int epoll_fd_;
-  const int wake_fd_;
   bool has_nanoseconds_ = true;  // epoll_pwait2(2), Linux 5.11.
   int parked_ = 0;
   std::vector<Descriptor*> watched_;  // By number; null where there is none.

@@ -2,9 +2,6 @@
 #include "proactor/backend/io_uring_proactor.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -43,21 +40,13 @@ OperationBase* OperationOf(uint64_t user_data) {
 absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOptions options, RingKernel& kernel) {
   absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create(options, kernel);
   if (!ring.ok()) return ring.status();
-  int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (wake_fd < 0) return ErrnoToStatus(errno, "eventfd");
-  return std::unique_ptr<IoUringProactor>(new IoUringProactor(*std::move(ring), wake_fd));
+  absl::StatusOr<int> wake_fd = OpenWakeDescriptor();
+  if (!wake_fd.ok()) return wake_fd.status();
+  return std::unique_ptr<IoUringProactor>(new IoUringProactor(*std::move(ring), *wake_fd));
 }
 
 IoUringProactor::~IoUringProactor() {
   offload_.Drain();
-  ring_.reset();
-  close(wake_fd_);
-}
-
-MonotonicTime IoUringProactor::Now() const {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
 }
 
 void IoUringProactor::EnsureEnabled() {
@@ -165,17 +154,11 @@ void IoUringProactor::AdvanceLine() {
 void IoUringProactor::ArmWake() {
   io_uring_sqe* entry = Entry();
   if (entry == nullptr) return;
-  io_uring_prep_poll_add(entry, wake_fd_, POLLIN);
+  io_uring_prep_poll_add(entry, wake_fd(), POLLIN);
   if (wake_multishot_) entry->len = IORING_POLL_ADD_MULTI;
   entry->user_data = kWake;
   ring_->Push();
   wake_armed_ = true;
-}
-
-void IoUringProactor::Wake() {
-  uint64_t one = 1;
-  // Fails only where the counter is full, and then the descriptor is readable anyway.
-  [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof(one));
 }
 
 inline void IoUringProactor::OperationCompleted(OperationBase& operation, int result, SuspensionQueue& completed) {
@@ -235,8 +218,7 @@ void IoUringProactor::WakeCompleted(const io_uring_cqe& completion) {
   if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
   if (completion.res == -EINVAL) wake_multishot_ = false;  // Linux 5.12 has no multishot polls.
   // A new poll would fire at once if the counter were not read.
-  uint64_t count;
-  [[maybe_unused]] ssize_t ignored = read(wake_fd_, &count, sizeof(count));
+  TakeWakes();
   wake_armed_ = false;
 }
 

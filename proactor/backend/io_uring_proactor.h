@@ -22,14 +22,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proactor/backend/kernel_proactor.h"
 #include "proactor/backend/offload.h"
 #include "proactor/backend/ring.h"
-#include "proactor/proactor.h"
 #include "proactor/ready_queue.h"
 
 namespace proactor {
 
-class IoUringProactor final : public Proactor {
+class IoUringProactor final : public KernelProactor {
  public:
   // Fails where the kernel has no usable io_uring, or forbids it: the status says which call failed and why.
   static absl::StatusOr<std::unique_ptr<IoUringProactor>> Create(RingOptions options = {},
@@ -39,16 +39,13 @@ class IoUringProactor final : public Proactor {
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Wait(MonotonicTime until) override;
-  void Wake() override;
-  MonotonicTime Now() const override;
-  absl::Time WallTime() const override { return absl::Now(); }
   std::string_view name() const override { return "io_uring"; }
   System& system() override { return System::Real(); }
 
   const Ring& ring() const { return *ring_; }
 
  private:
-  IoUringProactor(std::unique_ptr<Ring> ring, int wake_fd) : ring_(std::move(ring)), wake_fd_(wake_fd) {}
+  IoUringProactor(std::unique_ptr<Ring> ring, int wake_fd) : KernelProactor(wake_fd), ring_(std::move(ring)) {}
 
   void EnsureEnabled();
   // A free entry, after a flush if need be; null when the kernel takes no more.
@@ -76,7 +73,6 @@ class IoUringProactor final : public Proactor {
   bool Settles(OperationBase& operation, int& result);
 
   std::unique_ptr<Ring> ring_;
-  int wake_fd_;
   uint16_t generation_ = 0;
   bool wake_armed_ = false;
   bool wake_multishot_ = true;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/kernel_proactor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "proactor/testing/status_matchers.h"
+
+namespace proactor {
+namespace {
+
+// Nothing but the common part.
+class Common final : public KernelProactor {
+ public:
+  Common() : KernelProactor(OpenWakeDescriptor().value()) {}
+  using KernelProactor::TakeWakes;
+  using KernelProactor::wake_fd;
+
+  void Submit(OperationBase&) override {}
+  void Cancel(OperationBase&) override {}
+  void Wait(MonotonicTime) override {}
+  std::string_view name() const override { return "common"; }
+  System& system() override { return System::Real(); }
+};
+
+bool Readable(int descriptor) {
+  pollfd asked = {descriptor, POLLIN, 0};
+  return poll(&asked, 1, 0) == 1;
+}
+
+TEST(KernelProactorTest, AWakeLastsUntilItIsTaken) {
+  Common proactor;
+  EXPECT_FALSE(Readable(proactor.wake_fd()));
+  for (int i = 0; i < 1000; ++i) proactor.Wake();
+  EXPECT_TRUE(Readable(proactor.wake_fd()));
+  proactor.TakeWakes();
+  EXPECT_FALSE(Readable(proactor.wake_fd()));
+  proactor.TakeWakes();  // Does not wait for one.
+  proactor.Wake();
+  EXPECT_TRUE(Readable(proactor.wake_fd()));
+}
+
+TEST(KernelProactorTest, ItsDescriptorIsNotInheritedAndEndsWithIt) {
+  int descriptor;
+  {
+    Common proactor;
+    descriptor = proactor.wake_fd();
+    EXPECT_EQ(fcntl(descriptor, F_GETFD), FD_CLOEXEC);
+  }
+  EXPECT_EQ(fcntl(descriptor, F_GETFD), -1);
+}
+
+TEST(KernelProactorTest, ItsClocksAreTheKernels) {
+  Common proactor;
+  timespec before, after;
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  MonotonicTime now = proactor.Now();
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  EXPECT_LE(before.tv_sec * 1'000'000'000 + before.tv_nsec, now.nanoseconds);
+  EXPECT_GE(after.tv_sec * 1'000'000'000 + after.tv_nsec, now.nanoseconds);
+  EXPECT_LT(absl::AbsDuration(absl::Now() - proactor.WallTime()), absl::Minutes(1));
+}
+
+}  // namespace
+}  // namespace proactor
