@@ -16,6 +16,7 @@
 #define PROACTOR_CONTEXT_H_
 
 #include <coroutine>
+#include <cstdint>
 
 #include "proactor/clock.h"
 #include "proactor/counters.h"
@@ -40,6 +41,7 @@ struct Loop {
   TimerWheel timers;
   RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
+  uint32_t chance = 1;                                   // Of fair choices (sync/select.h): the same in each run.
 };
 
 struct Context {

@@ -54,14 +54,14 @@ class Channel {
   auto Receive() { return ReceiveAwaitable{*this}; }
 
   // The same without waiting, and without asking whether the scope is cancelled. Not sent: it is full, or closed.
-  bool TrySend(T&& value) { return !closed_ && Put(value); }
+  bool TrySend(T&& value) { return !closed_ && Put(value, nullptr); }
   bool TrySend(const T& value) requires std::is_trivially_copyable_v<T> {
     return TrySend(std::move(const_cast<T&>(value)));
   }
   // Nothing to take: it is empty, or has ended.
   std::optional<T> TryReceive() {
     std::optional<T> value;
-    TakeInto(value);
+    TakeInto(value, nullptr);
     return value;
   }
 
@@ -78,7 +78,6 @@ class Channel {
   class PendingReceive;
 
   struct [[nodiscard]] SendAwaitable {
-    using Leaf = PendingSend;
     Channel& channel;
     T& value;
     template <bool kTry>
@@ -87,7 +86,6 @@ class Channel {
     }
   };
   struct [[nodiscard]] ReceiveAwaitable {
-    using Leaf = PendingReceive;
     Channel& channel;
     template <bool kTry>
     auto MakeAwaiter(PromiseBase& promise, const Context& context) && {
@@ -96,9 +94,9 @@ class Channel {
   };
 
   // Moves `value` to a receiver or into the queue, if one or the other is there.
-  bool Put(T& value);
+  bool Put(T& value, const PromiseBase* sender);
   // Moves the oldest value into `taken`, if there is one, and that of a sender who waits into the room it leaves.
-  bool TakeInto(std::optional<T>& taken);
+  bool TakeInto(std::optional<T>& taken, const PromiseBase* receiver);
 
   internal::FixedQueue<T> queue_;
   // Receivers wait only while nothing is queued, senders only while there is no room.
@@ -116,7 +114,7 @@ class Channel<T>::PendingSend : public Waiter {
   bool Start() {
     if (ScopeCancelled()) return Settle(kCancelled);
     refused_ = channel_.closed_;
-    return refused_ || channel_.Put(value_) ? Settle(kGranted) : WaitIn(channel_.senders_);
+    return refused_ || channel_.Put(value_, &promise_) ? Settle(kGranted) : WaitIn(channel_.senders_);
   }
   bool Failed() const { return refused_ || Waiter::Failed(); }
   absl::Status TakeFailure() const {
@@ -140,7 +138,7 @@ class Channel<T>::PendingReceive : public Waiter {
 
   bool Start() {
     if (ScopeCancelled()) return Settle(kCancelled);
-    return channel_.TakeInto(value_) || channel_.closed_ ? Settle(kGranted) : WaitIn(channel_.receivers_);
+    return channel_.TakeInto(value_, &promise_) || channel_.closed_ ? Settle(kGranted) : WaitIn(channel_.receivers_);
   }
   absl::StatusOr<std::optional<T>> TakeResult() {
     if (Failed()) return TakeFailure();
@@ -156,8 +154,8 @@ class Channel<T>::PendingReceive : public Waiter {
 };
 
 template <class T>
-bool Channel<T>::Put(T& value) {
-  if (Waiter* waiter = receivers_.front()) {
+bool Channel<T>::Put(T& value, const PromiseBase* sender) {
+  if (Waiter* waiter = receivers_.FrontExcept(sender)) {
     static_cast<PendingReceive*>(waiter)->value_.emplace(std::move(value));
     receivers_.Wake(*waiter);
     return true;
@@ -168,8 +166,8 @@ bool Channel<T>::Put(T& value) {
 }
 
 template <class T>
-bool Channel<T>::TakeInto(std::optional<T>& taken) {
-  Waiter* waiter = senders_.front();
+bool Channel<T>::TakeInto(std::optional<T>& taken, const PromiseBase* receiver) {
+  Waiter* waiter = senders_.FrontExcept(receiver);
   if (!queue_.empty()) {
     taken.emplace(std::move(queue_.front()));
     queue_.Pop();

@@ -16,11 +16,23 @@ void Waiter::Cancel() {
   Withdrawn();
 }
 
+void Waiter::Withdraw() {
+  if (!linked()) return;
+  Unlink();
+  waiting_ = false;
+  Withdrawn();
+}
+
 // The virtual parts are gone by now; the coroutine still knows where it was.
 void Waiter::DestroyedWaiting() const {
   CheckFailed(absl::StrCat("The coroutine ", DescribeCoroutine(promise_),
                            " was destroyed while it waits for another coroutine: cancel its scope and await its end "
                            "instead."));
+}
+
+void WaiterList::WakeWhole(Waiter& part) {
+  part.waiting_ = false;
+  static_cast<Waiter*>(part.promise_.awaiting())->PartWoken(part);
 }
 
 void WaiterList::DestroyedWithWaiters() const {

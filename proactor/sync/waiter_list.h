@@ -48,6 +48,13 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   absl::Status TakeResult() const { return Failed() ? TakeFailure() : absl::OkStatus(); }
   void TakeValue() const {}
 
+  // From here on it is one of several that its coroutine waits for at once. It never settles through the ready queue,
+  // and when it is woken, what that coroutine awaits hears of it (`PartWoken`).
+  void BecomePart() { part_ = true; }
+  // Leaves the list, if it is in one: another part was faster.
+  void Withdraw();
+  bool InList() const { return linked(); }
+
   void Cancel() final;
   const CancelScope* scope() const final { return context_.scope; }
 
@@ -68,7 +75,7 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   // The outcome is known at once. The coroutine goes on without a suspension, unless it has done so often enough.
   bool Settle(Outcome outcome) {
     outcome_ = outcome;
-    if (context_.loop->ready_queue.TakeInlineCompletion()) [[likely]] {
+    if (context_.loop->ready_queue.TakeInlineCompletion() || part_) [[likely]] {
       return false;
     }
     Schedule();
@@ -79,8 +86,10 @@ class Waiter : public Suspension, private ListNode<Waiter> {
 
   bool ScopeCancelled() const { return context_.scope->cancelled(); }
 
-  // It was cancelled, and has left the list.
+  // It has left the list, cancelled or withdrawn.
   virtual void Withdrawn() {}
+  // It has the outcome of one of its parts.
+  virtual void PartWoken(Waiter&) {}
 
   PromiseBase& promise_;
   const Context& context_;
@@ -97,6 +106,7 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   [[noreturn]] void DestroyedWaiting() const;
 
   bool waiting_ = false;  // From `Start` until it has been resumed.
+  bool part_ = false;
   Outcome outcome_ = kGranted;
 };
 
@@ -112,10 +122,19 @@ class WaiterList {
   bool empty() const { return waiters_.empty(); }
   // Who has waited longest; null if nobody does.
   Waiter* front() const { return waiters_.front(); }
+  // The same, but for `coroutine` itself: who offers and asks at once does not meet itself. Null stands for nobody.
+  Waiter* FrontExcept(const PromiseBase* coroutine) const {
+    Waiter* waiter = front();
+    while (waiter != nullptr && &waiter->promise_ == coroutine) waiter = waiters_.Next(*waiter);
+    return waiter;
+  }
 
   // Ends the wait of somebody in this list, who has been given what it waits for.
   void Wake(Waiter& waiter) {
     waiter.Unlink();
+    if (waiter.part_) [[unlikely]] {
+      return WakeWhole(waiter);
+    }
     waiter.context_.loop->ready_queue.Push(waiter);
   }
   // The same for who has waited longest; false if nobody does.
@@ -133,6 +152,7 @@ class WaiterList {
 
  private:
   friend class Waiter;
+  static void WakeWhole(Waiter& part);
   [[noreturn]] void DestroyedWithWaiters() const;
   [[noreturn]] static void UsedByTwoSchedulers(const Waiter& waiter);
 
