@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "proactor/context.h"
+#include "proactor/leaf_awaiter.h"
 #include "proactor/log.h"
 #include "proactor/promise.h"
 #include "proactor/ready_queue.h"

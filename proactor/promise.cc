@@ -16,10 +16,15 @@ std::coroutine_handle<> PromiseBase::Finish() {
       return std::noop_coroutine();
     }
     bool climbs = (promise->parent_ & kAwaitedByTry) != 0 && promise->Failed();
-    if (!climbs) return parent->context_->loop->ready_queue.Transfer(parent->handle());
+    if (!climbs) return parent->Transfer();
     parent->SetFailure(promise->TakeFailure());
     promise = parent;
   }
+}
+
+std::coroutine_handle<> PromiseBase::ContinueLater() {
+  context_->task->ContinueLater(*this);
+  return std::noop_coroutine();
 }
 
 namespace internal {

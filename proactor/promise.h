@@ -12,7 +12,7 @@
 //
 //   template <bool kTry> auto MakeAwaiter(PromiseBase& promise, const Context& context) &&;
 //
-// whose result is the awaiter; `LeafAwaiter` makes one of a `Suspension` (see operation/operation.h and sleep.h).
+// whose result is the awaiter; `LeafAwaiter` (leaf_awaiter.h) makes one of a `Suspension`.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_PROMISE_H_
@@ -90,6 +90,15 @@ class PromiseBase {
   // Where the coroutine's latest `co_await` stands; line 0 before the first.
   std::source_location where() const { return where_; }
 
+  // What an `await_suspend` returns to continue with this coroutine: its handle, or nothing when its task has used up
+  // its turn (ready_queue.h) and waits for the next one.
+  std::coroutine_handle<> Transfer() {
+    if (context_->loop->ready_queue.TakeTransfer()) [[likely]] {
+      return handle();
+    }
+    return ContinueLater();
+  }
+
   // Ends this coroutine, suspended in a `Try`, with a failure. Yields who continues.
   std::coroutine_handle<> Fail(absl::Status failure) {
     SetFailure(std::move(failure));
@@ -131,67 +140,15 @@ class PromiseBase {
   static constexpr uintptr_t kChild = 1;
 
  private:
+  std::coroutine_handle<> ContinueLater();
+
   uintptr_t parent_ = 0;    // PromiseBase* | kAwaitedByTry
   uintptr_t awaiting_ = 0;  // Suspension*, or ChildLink* | kChild
   const Context* context_ = nullptr;
   std::source_location where_;
 };
 
-namespace internal {
-
-// The awaiter of a `Leaf`: a Suspension that waits for something other than a coroutine. It offers
-//    bool Start();             starts to wait; false when the outcome is known
-//    bool Waiting() const;     from a `Start` that said true until the suspension has been taken from the ready queue
-//    bool StopWaiting();       called when it has been; false if the wait goes on
-//    bool Failed() const;      about the outcome
-//    Result TakeResult();      Status, StatusOr<T>, or with no failure possible anything
-//    Status TakeFailure();     the same in two parts, for `Try`: what it is if `Failed`,
-//    Value TakeValue();        and if not
-// and a protected `promise_`, the coroutine that waits.
-template <class Leaf, bool kTry>
-class LeafAwaiter final : public Leaf {
- public:
-  using Leaf::Leaf;
-
-  // Starting before the coroutine counts as suspended is sound: nothing resumes it but the ready queue.
-  bool await_ready() {
-    bool waits = Leaf::Start();
-    if constexpr (kTry) return !waits && !Leaf::Failed();
-    return !waits;
-  }
-
-  // Yields nothing: returning to the ready queue is one jump less than transferring control there.
-  template <class P>
-  void await_suspend(std::coroutine_handle<P>) {
-    PromiseBase& promise = Leaf::promise_;
-    if constexpr (kTry) {
-      static_assert(P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
-      if (!Leaf::Waiting()) return promise.context().loop->ready_queue.Continue(promise.Fail(Leaf::TakeFailure()));
-    }
-    promise.SetAwaiting(*this);
-  }
-
-  std::coroutine_handle<> Resume() override {
-    if (!Leaf::StopWaiting()) return nullptr;
-    Leaf::promise_.ClearAwaiting();
-    if constexpr (kTry) {
-      if (Leaf::Failed()) return Leaf::promise_.Fail(Leaf::TakeFailure());
-    }
-    return Leaf::promise_.handle();
-  }
-
-  auto await_resume() {
-    if constexpr (kTry) {
-      return Leaf::TakeValue();
-    } else {
-      return Leaf::TakeResult();
-    }
-  }
-};
-
-}  // namespace internal
-
-// The coroutine's name and where it waits, such as "Echo (server.cc:12)"; the same of one that stood at `where`.
+// The coroutine's name and where it waits, such as "Echo (server.cc:12)".
 std::string DescribeCoroutine(const PromiseBase& promise);
 std::string DescribeCoroutine(const std::source_location& where);
 

@@ -3,15 +3,21 @@
 // What can run: the FIFO of suspensions whose wait is over, and the one place where coroutines are resumed.
 //
 //   ready_queue.Push(suspension);   // by a backend, a timer, a cancelled scope, a finished child
-//   ready_queue.RunSome(256);       // by the scheduler, once per turn
+//   ready_queue.RunSome(ReadyQueue::kResumesPerTurn);   // by the scheduler, once per turn
 //
 // Rules:
 //  - Completing anything only pushes it here. Nothing but `RunSome` resumes a coroutine, so resumption never nests.
-//  - Control passes from coroutine to coroutine by symmetric transfer, and every `kTransfers` times through `RunSome`:
-//    not every compiler, at every level of optimisation, makes a transfer a tail call, and chains of any length must
-//    run on a stack of constant depth.
+//  - Control passes from coroutine to coroutine by symmetric transfer (a child that is awaited starts, a parent goes on
+//    when it has ended), at most `kTransfers` times per resume; then the task goes to the end of the FIFO. That also
+//    unwinds the stack: not every compiler, at every level of optimisation, makes a transfer a tail call.
 //  - An operation may complete without suspending, at most `kInlineCompletions` times per resume; then it goes through
-//    the FIFO, so that a coroutine that never waits cannot starve the others.
+//    the FIFO.
+//  - The scheduler runs at most `kResumesPerTurn` suspensions, and then looks at timers, I/O and other threads.
+//
+// The budget: from this follows how long a task that always has something to do can keep others waiting. Before
+// another ready task runs, it makes at most 100 transfers and 16 inline completions; before the scheduler looks at I/O,
+// all tasks together are resumed at most 256 times, with 25,600 transfers and 4,096 inline completions. What a
+// coroutine does between two of these is its own, so a long computation awaits `Yield` (yield.h) now and then.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_READY_QUEUE_H_
@@ -98,24 +104,23 @@ class ReadyQueue : public SuspensionQueue {
  public:
   static constexpr int kInlineCompletions = 16;
   static constexpr int kTransfers = 100;
+  static constexpr int kResumesPerTurn = 256;
 
-  // What `await_suspend` returns to continue in another coroutine: `to` itself, or, every `kTransfers` times, nothing,
-  // with `to` left for `RunSome`. Where the compiler does not make the transfer a tail call, that unwinds the stack.
-  std::coroutine_handle<> Transfer(std::coroutine_handle<> to) {
-    if (--transfers_left_ > 0) [[likely]] {
-      return to;
-    }
-    next_ = to;
-    return std::noop_coroutine();
-  }
-
-  // For an `await_suspend` that returns nothing: `to`, which may come from `Transfer`, runs once the stack is unwound.
-  void Continue(std::coroutine_handle<> to) {
-    if (!next_) next_ = to;
-  }
+  // Asks to continue in another coroutine without a turn through the queue; false once that has happened often enough.
+  bool TakeTransfer() { return --transfers_left_ > 0; }
 
   // Asks to complete an operation without suspending; false once the running coroutine has done so often enough.
   bool TakeInlineCompletion() { return inline_completions_left_-- > 0; }
+
+  // For an `await_suspend` that returns nothing: `to` runs once the stack is unwound.
+  void Continue(std::coroutine_handle<> to) { next_ = to; }
+
+  // Makes `suspension` ready once the scheduler has looked at I/O, behind everything that is ready then.
+  void PushBehindInputAndOutput(Suspension& suspension) { yielded_.Push(suspension); }
+  void TakeYielded() { Append(yielded_); }
+
+  // Whether nothing can run, not even after a look at I/O.
+  bool empty() const { return SuspensionQueue::empty() && yielded_.empty(); }
 
   // Runs what is ready, including what becomes ready meanwhile, but no more than `limit` suspensions.
   // Yields how many were run.
@@ -126,9 +131,9 @@ class ReadyQueue : public SuspensionQueue {
       if (suspension == nullptr) break;
       ++count;
       inline_completions_left_ = kInlineCompletions;
+      transfers_left_ = kTransfers;
       std::coroutine_handle<> coroutine = suspension->Resume();
       while (coroutine) {
-        transfers_left_ = kTransfers;
         coroutine.resume();
         coroutine = std::exchange(next_, nullptr);
       }
@@ -140,6 +145,7 @@ class ReadyQueue : public SuspensionQueue {
   std::coroutine_handle<> next_;
   int inline_completions_left_ = kInlineCompletions;
   int transfers_left_ = kTransfers;
+  SuspensionQueue yielded_;
 };
 
 }  // namespace proactor

@@ -77,12 +77,13 @@ void Scheduler::Turn(MonotonicTime deadline) {
   turning_ = true;
   Loop::counters.turns.Add();
 
-  Loop::counters.resumes.Add(ready_queue.RunSome(kResumesPerTurn));
+  Loop::counters.resumes.Add(ready_queue.RunSome(ReadyQueue::kResumesPerTurn));
   if (!timers.empty()) Loop::counters.timers_fired.Add(timers.Advance(proactor_->Now()));
 
   bool sleeps = ready_queue.empty() && !Over() && remote_queue.Sleep();
   proactor_->Wait(sleeps ? std::min(timers.NextDeadline(), deadline) : MonotonicTime::Past());
   ReceiveMessages();
+  ready_queue.TakeYielded();
   turning_ = false;
 }
 

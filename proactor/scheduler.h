@@ -81,8 +81,6 @@ class Scheduler : private Loop {
   class RunRecord;
   class SpawnRecord;
 
-  static constexpr int kResumesPerTurn = 256;
-
   void CheckThread();
   void ReceiveMessages();
   // Whether what `Run` or the destructor waits for has happened, so that this turn must not wait for more.

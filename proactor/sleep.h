@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "proactor/leaf_awaiter.h"
 #include "proactor/promise.h"
 #include "proactor/timer.h"
 

@@ -54,7 +54,7 @@ class Promise final : public PromiseBase, public ResultSlot<T> {
       // The usual end, without a call: somebody waits, and gets a value.
       PromiseBase* parent = coroutine.promise().parent();
       if (parent == nullptr || coroutine.promise().Failed()) return coroutine.promise().Finish();
-      return parent->context().loop->ready_queue.Transfer(parent->handle());
+      return parent->Transfer();
     }
     void await_resume() const noexcept {}
   };
@@ -167,7 +167,7 @@ class TaskAwaiter : private ChildLink {
     static_assert(!kTry || P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
     static_assert(!kTry || CarriesStatus<T>, "Try needs a Task<absl::Status> or a Task<absl::StatusOr<T>>");
     parent_.SetAwaiting(static_cast<ChildLink&>(*this));
-    return parent_.context().loop->ready_queue.Transfer(child->handle());
+    return child->Transfer();
   }
 
   auto await_resume() {

@@ -8,19 +8,25 @@ namespace proactor {
 
 void TaskRecord::Start(PromiseBase& root) {
   root_ = &root;
+  next_ = &root;
   root.SetContext(context_);
   context_.scope->tasks_.PushBack(*this);
   context_.loop->counters.tasks_started.Add();
   context_.loop->ready_queue.Push(*this);
 }
 
+void TaskRecord::ContinueLater(PromiseBase& next) {
+  next_ = &next;
+  context_.loop->ready_queue.Push(*this);
+}
+
 void TaskRecord::RootFinished() {
-  finished_ = true;
+  next_ = nullptr;
   context_.loop->ready_queue.Push(*this);
 }
 
 std::coroutine_handle<> TaskRecord::Resume() {
-  if (!finished_) return root_->handle();
+  if (next_ != nullptr) return next_->handle();
   ListNode<TaskRecord>::Unlink();
   context_.loop->counters.tasks_finished.Add();
   Finished();

@@ -3,9 +3,9 @@
 // TaskRecord: the identity of a task: everything a scheduler knows of a coroutine that was spawned rather than awaited.
 //
 // It holds the context that all coroutines of the task share, runs the outermost one when its turn comes, and hears of
-// its end. `Scheduler::Run`, `Scheduler::Spawn` and `TaskGroup::Spawn` each derive one. It is a suspension twice in its
-// life: before the first resumption, and after the last, so that frames are destroyed from the ready queue and never
-// from within themselves.
+// its end. `Scheduler::Run`, `Scheduler::Spawn` and `TaskGroup::Spawn` each derive one. It is a suspension before the
+// first resumption, whenever the task has used up its turn without waiting for anything, and after the last, so that
+// frames are destroyed from the ready queue and never from within themselves.
 //
 //   auto* record = new ChildRecord(loop, scope, "connection");   // A class derived from TaskRecord.
 //   record->Start(std::move(task).Release());                     // Its `Finished` will be called once.
@@ -35,6 +35,9 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   // Takes charge of a coroutine that has not started, and lets it run in a later step of the loop.
   void Start(PromiseBase& root);
 
+  // Lets the task go on with `next`, one of its coroutines, when what is ready by now has run.
+  void ContinueLater(PromiseBase& next);
+
   // The outermost coroutine has its result, and is suspended.
   void RootFinished();
 
@@ -42,8 +45,7 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   std::string_view name() const { return name_; }
   PromiseBase& root() const { return *root_; }
 
-  // What the task waits for: that of its innermost coroutine. Null while it runs, or is ready to run for the first
-  // time.
+  // What the task waits for: that of its innermost coroutine. Null while it runs, or waits for its turn.
   Suspension* waiting() const;
 
   // The chain of coroutines from the outermost to the one that waits, and what that waits for. One line each.
@@ -67,7 +69,7 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   const Context context_;
   std::string_view name_;
   PromiseBase* root_ = nullptr;
-  bool finished_ = false;
+  PromiseBase* next_ = nullptr;  // Who continues when the task's turn comes; null at its end.
 };
 
 // All tasks in a scope and in the scopes inside it, each by its `Dump`.

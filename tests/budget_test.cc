@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "proactor/context.h"
 #include "proactor/descriptor.h"
+#include "proactor/leaf_awaiter.h"
 #include "proactor/net/tcp.h"
 #include "proactor/operation/operation.h"
 #include "proactor/operation/recv.h"

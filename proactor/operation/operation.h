@@ -38,6 +38,7 @@
 #include "absl/status/status.h"
 #include "proactor/cancellation.h"
 #include "proactor/descriptor.h"
+#include "proactor/leaf_awaiter.h"
 #include "proactor/operation/operation_base.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"

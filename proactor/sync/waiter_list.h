@@ -27,6 +27,7 @@
 #include "proactor/cancellation.h"
 #include "proactor/context.h"
 #include "proactor/intrusive_list.h"
+#include "proactor/leaf_awaiter.h"
 #include "proactor/promise.h"
 #include "proactor/ready_queue.h"
 

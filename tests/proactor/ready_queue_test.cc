@@ -228,61 +228,77 @@ TEST(ReadyQueueTest, RefusesInlineCompletionsHoweverOftenItIsAsked) {
   for (int i = 0; i < 100'000; ++i) ASSERT_FALSE(queue.TakeInlineCompletion());
 }
 
-struct TransferTo {
-  ReadyQueue& queue;
-  const std::coroutine_handle<>& to;
-  int* direct;
-  bool await_ready() { return false; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<>) {
-    std::coroutine_handle<> next = queue.Transfer(to);
-    if (next == to) ++*direct;
-    return next;
-  }
-  void await_resume() {}
-};
-
-Coroutine HandOver(ReadyQueue& queue, const std::coroutine_handle<>& other, int& left, int& direct) {
-  while (left > 0) {
-    --left;
-    co_await TransferTo{queue, other, &direct};
-  }
+TEST(ReadyQueueTest, TransfersAHundredTimesForEachResume) {
+  ReadyQueue queue;
+  auto take_all = [&] {
+    int taken = 0;
+    while (taken < 1000 && queue.TakeTransfer()) ++taken;
+    return taken;
+  };
+  int first_taken = 0, second_taken = 0;
+  Turn first([&] { first_taken = take_all(); });
+  Turn second([&] { second_taken = take_all(); });
+  queue.Push(first);
+  queue.Push(second);
+  queue.RunSome(2);
+  // The hundredth goes through the queue.
+  EXPECT_EQ(first_taken, ReadyQueue::kTransfers - 1);
+  EXPECT_EQ(second_taken, ReadyQueue::kTransfers - 1);
+  EXPECT_EQ(ReadyQueue::kTransfers, 100);
+  EXPECT_EQ(ReadyQueue::kResumesPerTurn, 256);
 }
 
-// A million frames of a stack would be its end.
-TEST(ReadyQueueTest, AChainOfTransfersNeedsNoStack) {
+Coroutine ContinueWith(ReadyQueue& queue, std::coroutine_handle<> to, std::vector<int>& log) {
+  log.push_back(1);
+  queue.Continue(to);
+  co_return;
+}
+
+TEST(ReadyQueueTest, ContinuesBeforeWhatIsReady) {
   ReadyQueue queue;
-  int left = 1'000'000;
-  int direct = 0;
-  std::coroutine_handle<> ping_handle, pong_handle;
-  Coroutine ping = HandOver(queue, pong_handle, left, direct);
-  Coroutine pong = HandOver(queue, ping_handle, left, direct);
-  ping_handle = ping.handle();
-  pong_handle = pong.handle();
-  Turn turn(ping);
+  std::vector<int> log;
+  Coroutine to = Write(log, 2);
+  Coroutine from = ContinueWith(queue, to.handle(), log);
+  Turn turn(from), next([&] { log.push_back(3); });
   queue.Push(turn);
-  EXPECT_EQ(queue.RunSome(10), 1) << "A transfer is no turn of its own.";
-  EXPECT_EQ(left, 0);
-  EXPECT_GT(direct, 980'000) << "Transfers go through the queue, which costs more.";
+  queue.Push(next);
+  EXPECT_EQ(queue.RunSome(1), 1);
+  EXPECT_THAT(log, ElementsAre(1, 2));
+  EXPECT_EQ(queue.RunSome(1), 1);
+  EXPECT_THAT(log, ElementsAre(1, 2, 3));
 }
 
-TEST(ReadyQueueTest, ATransferGoesBeforeWhatIsReady) {
+TEST(ReadyQueueTest, WhatYieldsIsBehindWhatALookAtInputAndOutputMakesReady) {
   ReadyQueue queue;
-  for (int transfers = 1; transfers < 300; ++transfers) {
-    int left = transfers;
-    int direct = 0;
-    int left_at_the_next_turn = -1;
-    std::coroutine_handle<> ping_handle, pong_handle;
-    Coroutine ping = HandOver(queue, pong_handle, left, direct);
-    Coroutine pong = HandOver(queue, ping_handle, left, direct);
-    ping_handle = ping.handle();
-    pong_handle = pong.handle();
-    Turn turn(ping);
-    Turn next([&] { left_at_the_next_turn = left; });
-    queue.Push(turn);
-    queue.Push(next);
-    queue.RunSome(2);
-    ASSERT_EQ(left_at_the_next_turn, 0) << "of " << transfers << " transfers";
-  }
+  std::vector<int> log;
+  Turn one([&] { log.push_back(1); }), two([&] { log.push_back(2); }), three([&] { log.push_back(3); });
+  queue.PushBehindInputAndOutput(three);
+  EXPECT_FALSE(queue.empty()) << "The scheduler would sleep.";
+  queue.Push(one);
+  EXPECT_EQ(queue.RunSome(10), 1);
+  EXPECT_FALSE(queue.empty());
+  queue.Push(two);
+  queue.TakeYielded();
+  EXPECT_EQ(queue.RunSome(10), 2);
+  EXPECT_THAT(log, ElementsAre(1, 2, 3));
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(ReadyQueueTest, AppendingKeepsTheOrderAndLeavesNothingBehind) {
+  SuspensionQueue left, right;
+  Turn one([] {}), two([] {}), three([] {}), four([] {});
+  left.Append(right);
+  EXPECT_TRUE(left.empty());
+  right.Push(one);
+  left.Append(right);
+  EXPECT_TRUE(right.empty());
+  right.Push(two);
+  right.Push(three);
+  left.Append(right);
+  right.Push(four);
+  for (Turn* turn : {&one, &two, &three}) EXPECT_EQ(left.Pop(), turn);
+  EXPECT_TRUE(left.empty());
+  EXPECT_EQ(right.Pop(), &four);
 }
 
 }  // namespace

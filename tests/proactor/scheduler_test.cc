@@ -7,18 +7,23 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/cancellation.h"
 #include "proactor/log.h"
+#include "proactor/net/tcp.h"
 #include "proactor/run.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
+#include "proactor/task_record.h"
 #include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
 #include "proactor/try.h"
 #include "tests/support/backends.h"
 
 namespace proactor {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -123,6 +128,131 @@ TEST_P(SchedulerTest, CancelEndsEveryTask) {
     co_return co_await Sleep(absl::Hours(1));
   };
   EXPECT_THAT(Run(body()), StatusIs(absl::StatusCode::kCancelled));
+}
+
+// --- The budget (ready_queue.h): what one busy task can do before the loop looks at I/O. ---
+
+// How often something happens in each turn of a scheduler.
+class PerTurn {
+ public:
+  explicit PerTurn(const Counters& counters) : counters_(counters) {}
+  void Count() {
+    while (static_cast<int64_t>(counts_.size()) < counters_.turns.value()) counts_.push_back(0);
+    ++counts_.back();
+  }
+  int64_t turns() const { return static_cast<int64_t>(counts_.size()); }
+  // In the turns that were whole: without the first and the last.
+  std::vector<int64_t> counts() const { return {counts_.begin() + 1, counts_.end() - 1}; }
+
+ private:
+  const Counters& counters_;
+  std::vector<int64_t> counts_;
+};
+
+Task<int> AtOnce() { co_return 1; }
+
+TEST_P(SchedulerTest, ATaskThatAwaitsChildrenWhichNeverSuspendIsInterruptedAfterItsTransfers) {
+  PerTurn awaits(counters());
+  auto busy = [&]() -> Task<void> {
+    while (awaits.turns() < 5) {
+      co_await AtOnce();
+      awaits.Count();
+    }
+  };
+  Run(busy());
+  // One transfer to the child, and one back.
+  EXPECT_THAT(awaits.counts(), Each(ReadyQueue::kResumesPerTurn * ReadyQueue::kTransfers / 2));
+}
+
+TEST_P(SchedulerTest, ATaskWhoseOperationsCompleteAtOnceIsInterruptedAfterItsInlineCompletions) {
+  PerTurn awaits(counters());
+  auto busy = [&]() -> Task<void> {
+    while (awaits.turns() < 5) {
+      absl::Status status = co_await Sleep(absl::Hours(1));
+      awaits.Count();
+    }
+  };
+  auto body = [&]() -> Task<void> {
+    CancelScope scope(co_await CurrentContext());
+    scope.Cancel();
+    co_await internal::InScope(scope, busy());
+  };
+  Run(body());
+  // And one of each resume that goes through the queue.
+  EXPECT_THAT(awaits.counts(), Each(ReadyQueue::kResumesPerTurn * (ReadyQueue::kInlineCompletions + 1)));
+}
+
+TEST_P(SchedulerTest, ABusyTaskLetsOtherReadyTasksGoOnAfterItsTransfers) {
+  int64_t awaits = 0;
+  std::vector<int64_t> seen;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto busy = [&]() -> Task<absl::Status> {
+      while (seen.size() < 10) awaits += co_await AtOnce();
+      co_return absl::OkStatus();
+    };
+    auto other = [&]() -> Task<absl::Status> {
+      while (seen.size() < 10) {
+        seen.push_back(awaits);
+        co_await Try(Sleep(absl::ZeroDuration()));
+      }
+      co_return absl::OkStatus();
+    };
+    group.Spawn(busy());
+    group.Spawn(other());
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  for (size_t i = 1; i < seen.size(); ++i) EXPECT_EQ(seen[i] - seen[i - 1], ReadyQueue::kTransfers / 2);
+}
+
+TEST_P(SchedulerTest, ABusyTaskStarvesNeitherTimersNorInputAndOutput) {
+  int64_t awaits = 0;
+  bool over = false;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto busy = [&]() -> Task<absl::Status> {
+      while (!over) awaits += co_await AtOnce();
+      co_return absl::OkStatus();
+    };
+    auto echo = [](TcpStream stream) -> Task<absl::Status> {
+      char buffer[16];
+      while (size_t n = co_await Try(stream.Read(buffer))) co_await Try(stream.WriteAll({buffer, n}));
+      co_return absl::OkStatus();
+    };
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    TcpStream client = co_await Try(TcpStream::Connect(address));
+    TcpStream server = co_await Try(listener.Accept());
+    group.Spawn(echo(std::move(server)));
+    group.Spawn(busy());
+    // Simulated time stands still while something can run.
+    if (!simulated()) co_await Try(Sleep(absl::Microseconds(100)));
+    for (int i = 0; i < 10; ++i) {
+      char reply[1];
+      co_await Try(client.WriteAll("x"));
+      co_await Try(client.Read(reply));
+    }
+    over = true;
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_GT(awaits, 0);
+}
+
+TEST_P(SchedulerTest, ABusyTaskCanBeCancelledBetweenItsTurns) {
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto busy = [](const TaskGroup& group) -> Task<absl::Status> {
+      while (!group.cancelled()) co_await AtOnce();
+      co_return absl::OkStatus();
+    };
+    group.Spawn(busy(group));
+    // The busy task has not run, runs, and waits for its turn.
+    for (int i = 0; i < 3; ++i) co_await Try(Sleep(absl::ZeroDuration()));
+    EXPECT_THAT(DumpTasks(group.scope()), HasSubstr("waits for its turn"));
+    group.Cancel();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(SchedulerTest);
