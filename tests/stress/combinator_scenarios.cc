@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Groups, shields, nested timeouts, All and Any.
+#include <tuple>
+
+#include "proactor/all.h"
+#include "proactor/any.h"
+#include "proactor/task_group.h"
+#include "proactor/try.h"
+#include "tests/stress/race.h"
+
+namespace proactor {
+namespace {
+
+// A group ends when its last child has, whoever fails, cancels or times out meanwhile.
+Task<absl::Status> Groups(Race& race) {
+  int started = 0;
+  int ended = 0;
+  auto child = [&]() -> Task<absl::Status> {
+    ++started;
+    absl::Status slept = co_await Sleep(race.Moment());
+    ++ended;
+    race.Count(slept);
+    co_return slept.ok() && race.Below(8) == 0 ? absl::AbortedError("this child failed") : slept;
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    int children = 1 + race.Below(6);
+    for (int i = 0; i < children; ++i) {
+      group.Spawn(child(), {.on_failure = race.Below(3) == 0 ? kLog : kCancelGroup});
+      if (race.Below(3) == 0) co_await Try(Sleep(race.Moment()));
+    }
+    if (race.Below(6) == 0) group.Cancel();
+    co_return absl::OkStatus();
+  };
+  absl::Status status = co_await race.Interrupted(WithTaskGroup(body));
+  if (!Interruption(status) && !absl::IsAborted(status)) co_await Try(absl::Status(status));
+  co_return Expect(started == ended, "a group ended before its children");
+}
+
+// What is shielded runs to its end, and what waits for that does too.
+Task<absl::Status> Shields(Race& race) {
+  for (int i = 0; i < 8; ++i) {
+    bool begun = false;
+    bool done = false;
+    auto cleanup = [&]() -> Task<absl::Status> {
+      begun = true;
+      co_await Try(Sleep(race.Moment()));
+      done = true;
+      co_return absl::OkStatus();
+    };
+    auto work = [&]() -> Task<absl::Status> {
+      absl::Status status = co_await Sleep(race.Moment());
+      co_await Try(Shield(cleanup()));
+      co_return status;
+    };
+    co_await Try(Uninterrupted(co_await race.Interrupted(work())));
+    co_await Try(Expect(begun && done, "a shielded task was interrupted"));
+  }
+  co_return absl::OkStatus();
+}
+
+// The time that is over is told by who set it, and only by that one.
+Task<absl::Status> Timeouts(Race& race) {
+  for (int i = 0; i < 8; ++i) {
+    absl::Duration inner = race.Moment();
+    absl::Duration outer = race.Moment();
+    MonotonicTime start = race.scheduler.Now();
+    absl::Status seen;
+    auto work = [&]() -> Task<absl::Status> {
+      seen = co_await WithTimeout(inner, Sleep(absl::Hours(1)));
+      co_return seen;
+    };
+    absl::Status status = co_await WithTimeout(outer, work());
+    race.Count(seen);
+    absl::Duration elapsed = race.scheduler.Now() - start;
+    bool by_inner = absl::IsDeadlineExceeded(seen);
+    ++(by_inner ? race.completed : race.interrupted);
+    co_await Try(Expect(absl::IsDeadlineExceeded(status), "a timeout was not told"));
+    co_await Try(Expect(by_inner || absl::IsCancelled(seen), "neither the one nor the other"));
+    co_await Try(Expect(elapsed >= (by_inner ? inner : outer), "a timeout came early"));
+  }
+  co_return absl::OkStatus();
+}
+
+// Counts who runs, and is late, fails or succeeds.
+struct Runners {
+  Race& race;
+  int running = 0;
+  int succeeded = 0;
+
+  Task<absl::StatusOr<int>> Run(int number) {
+    ++running;
+    absl::Status slept = co_await Sleep(race.Moment());
+    --running;
+    race.Count(slept);
+    if (!slept.ok()) co_return slept;
+    if (race.Below(4) == 0) co_return absl::AbortedError("this one failed");
+    ++succeeded;
+    co_return number;
+  }
+};
+
+// All ends when everybody has, with every value or with the first failure.
+Task<absl::Status> Alls(Race& race) {
+  Runners runners{race};
+  auto all = co_await race.Interrupted(All(runners.Run(1), runners.Run(2), runners.Run(3)));
+  co_await Try(Expect(runners.running == 0, "All ended before what runs in it"));
+  if (!all.ok() && !absl::IsAborted(all.status())) co_return Uninterrupted(all.status());
+  co_await Try(Expect(all.ok() == (runners.succeeded == 3), "not all, or too many, succeeded"));
+  co_return Expect(!all.ok() || *all == std::tuple(1, 2, 3), "the values are wrong");
+}
+
+// Any ends when everybody has, and every result that happened is there.
+Task<absl::Status> Anys(Race& race) {
+  Runners runners{race};
+  int found = 0;
+  auto race_them = [&]() -> Task<absl::Status> {
+    auto any = co_await Any(runners.Run(1), runners.Run(2), runners.Run(3));
+    auto count = [&](const auto&... results) { found = (0 + ... + (results.ok() ? 1 : 0)); };
+    std::apply(count, any.results);
+    co_return absl::OkStatus();
+  };
+  co_await Try(Uninterrupted(co_await race.Interrupted(race_them())));
+  co_await Try(Expect(runners.running == 0, "Any ended before what runs in it"));
+  co_return Expect(found == runners.succeeded, "a result was lost");
+}
+
+constexpr Scenario kScenarios[] = {
+    {"Groups", &Groups}, {"Shields", &Shields}, {"Timeouts", &Timeouts}, {"Alls", &Alls}, {"Anys", &Anys}};
+
+}  // namespace
+
+std::span<const Scenario> CombinatorScenarios() { return kScenarios; }
+
+}  // namespace proactor
