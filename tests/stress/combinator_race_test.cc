@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several things at the same time, of which each completes, fails, is cancelled or runs out of time at every relative
+// moment; every result that happened is delivered once, or dropped once where that is the rule.
+//
+// A seed decides the moments. $PROACTOR_SEEDS sets how many runs, as in race_test.cc.
+#include <stdlib.h>
+
+#include <random>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/all.h"
+#include "proactor/any.h"
+#include "proactor/context.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/testing/simulated_world.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+#include "tests/support/backends.h"
+#include "tests/support/receipt.h"
+
+namespace proactor {
+namespace {
+
+using Result = absl::StatusOr<Receipt>;
+
+// What one race has to work with.
+class Race {
+ public:
+  explicit Race(uint64_t seed) : random_(seed) {}
+
+  int Below(int limit) { return static_cast<int>(random_() % static_cast<uint64_t>(limit)); }
+  absl::Duration Moment() { return absl::Microseconds(Below(8)); }
+
+  // Ends at some moment: with a receipt, with a failure, or as its cancellation wants it. Some need a moment more.
+  Task<Result> Work() {
+    absl::Duration duration = Moment();
+    int temper = Below(6);
+    absl::Status slept = co_await Sleep(duration);
+    if (!slept.ok() && temper == 0) co_await Try(Shield(Sleep(Moment())));
+    if (!slept.ok() && temper < 4) co_return slept;
+    if (temper == 3) co_return absl::AbortedError("it failed");
+    co_return ledger.Issue();
+  }
+
+  // Awaits under a deadline, in a scope that has another.
+  template <class A>
+  Task<internal::AwaitResult<A>> Interrupted(A awaitable) {
+    CancelScope scope(co_await CurrentContext());
+    scope.SetTimeout(Below(3) == 0 ? absl::Seconds(10) : Moment());
+    co_return co_await internal::InScope(scope, std::move(awaitable));
+  }
+
+  void Accept(Result result) {
+    if (result.ok()) ledger.Accept(*std::move(result));
+    ++(result.ok() ? completed : interrupted);
+  }
+
+  Ledger ledger;
+  int completed = 0;
+  int interrupted = 0;
+
+ private:
+  std::mt19937_64 random_;
+};
+
+absl::Status Expect(bool condition, const char* sentence) {
+  return condition ? absl::OkStatus() : absl::InternalError(sentence);
+}
+
+// All delivers everything, or a failure.
+Task<absl::Status> RaceAll(Race& race) {
+  for (int i = 0; i < 5; ++i) {
+    int before = race.ledger.issued();
+    auto all = co_await race.Interrupted(All(race.Work(), race.Work(), race.Work()));
+    if (all.ok()) {
+      co_await Try(Expect(race.ledger.issued() == before + 3, "three results are three successes"));
+      race.Accept(std::get<0>(*std::move(all)));
+      race.Accept(std::get<1>(*std::move(all)));
+      race.Accept(std::get<2>(*std::move(all)));
+    } else {
+      ++race.interrupted;
+      // What the others had done is dropped by then.
+      co_await Try(Expect(race.ledger.outstanding() == 0, "a failure drops the rest"));
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> RaceAllOfVector(Race& race) {
+  std::vector<Task<Result>> tasks;
+  for (int i = race.Below(6); i > 0; --i) tasks.push_back(race.Work());
+  auto all = co_await race.Interrupted(All(std::move(tasks)));
+  if (!all.ok()) ++race.interrupted;
+  if (!all.ok()) co_return absl::OkStatus();
+  for (Receipt& receipt : *all) race.Accept(std::move(receipt));
+  co_return Expect(race.ledger.dropped() == 0, "a success drops nothing");
+}
+
+// AllSettled and Any deliver every result that happened.
+Task<absl::Status> RaceAllSettled(Race& race) {
+  for (int i = 0; i < 5; ++i) {
+    auto results = co_await race.Interrupted(AllSettled(race.Work(), Sleep(race.Moment()), race.Work()));
+    race.Accept(std::get<0>(std::move(results)));
+    race.Accept(std::get<2>(std::move(results)));
+  }
+  co_return Expect(race.ledger.dropped() == 0, "AllSettled drops nothing");
+}
+
+Task<absl::Status> RaceAny(Race& race) {
+  for (int i = 0; i < 5; ++i) {
+    auto any = co_await race.Interrupted(Any(race.Work(), race.Work(), race.Work()));
+    bool succeeded = std::get<0>(any.results).ok() || std::get<1>(any.results).ok() || std::get<2>(any.results).ok();
+    co_await Try(Expect(succeeded == any.ok(), "a success wins"));
+    race.Accept(std::get<0>(std::move(any.results)));
+    race.Accept(std::get<1>(std::move(any.results)));
+    race.Accept(std::get<2>(std::move(any.results)));
+  }
+  co_return Expect(race.ledger.dropped() == 0, "Any drops nothing");
+}
+
+Task<absl::Status> RaceAnyOfVector(Race& race) {
+  std::vector<Task<Result>> tasks;
+  for (int i = race.Below(6) + 1; i > 0; --i) tasks.push_back(race.Work());
+  auto any = co_await race.Interrupted(Any(std::move(tasks)));
+  co_await Try(Expect(any.results[any.first].ok() == any.ok(), "the first is the winner, if anybody won"));
+  for (Result& result : any.results) race.Accept(std::move(result));
+  co_return Expect(race.ledger.dropped() == 0, "Any drops nothing");
+}
+
+// One inside of another, with what cannot be cancelled among them.
+Task<absl::Status> RaceNested(Race& race) {
+  auto inner = [&]() -> Task<Result> {
+    auto any = co_await Any(race.Work(), race.Work());
+    race.Accept(std::get<1>(std::move(any.results)));
+    co_return std::get<0>(std::move(any.results));
+  };
+  auto results = co_await race.Interrupted(AllSettled(inner(), inner(), Shield(inner())));
+  race.Accept(std::get<0>(std::move(results)));
+  race.Accept(std::get<1>(std::move(results)));
+  race.Accept(std::get<2>(std::move(results)));
+  co_return Expect(race.ledger.dropped() == 0, "nothing is dropped on the way out");
+}
+
+struct Scenario {
+  const char* name;
+  Task<absl::Status> (*run)(Race&);
+};
+constexpr Scenario kScenarios[] = {
+    {"All", &RaceAll}, {"AllOfVector", &RaceAllOfVector}, {"AllSettled", &RaceAllSettled},
+    {"Any", &RaceAny}, {"AnyOfVector", &RaceAnyOfVector}, {"Nested", &RaceNested}};
+
+class CombinatorRaceTest : public ::testing::TestWithParam<Scenario> {
+ protected:
+  static int Seeds() {
+    const char* text = getenv("PROACTOR_SEEDS");
+    return text != nullptr ? atoi(text) : 2000;
+  }
+};
+
+TEST_P(CombinatorRaceTest, SimulatedAtEveryMomentEachResultIsDeliveredOnce) {
+  int completed = 0;
+  int interrupted = 0;
+  for (int seed = 1; seed <= Seeds() && !HasFailure(); ++seed) {
+    SimulatedWorld world({.seed = static_cast<uint64_t>(seed)});
+    Race race(static_cast<uint64_t>(seed));
+    EXPECT_THAT(world.Run(GetParam().run(race)), IsOk());
+    EXPECT_EQ(race.ledger.outstanding(), 0);
+    completed += race.completed;
+    interrupted += race.interrupted;
+  }
+  // There were races, with winners of both kinds.
+  EXPECT_GT(completed, Seeds() / 4);
+  EXPECT_GT(interrupted, Seeds() / 4);
+}
+
+TEST_P(CombinatorRaceTest, InAKernelAtRandomMomentsEachResultIsDeliveredOnce) {
+  for (Backend backend : kRealBackends) {
+    Bench bench(backend);
+    for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
+      Race race(static_cast<uint64_t>(seed));
+      EXPECT_THAT(bench.Run(GetParam().run(race)), IsOk()) << BackendName(backend) << ", seed " << seed;
+      EXPECT_EQ(race.ledger.outstanding(), 0);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, CombinatorRaceTest, ::testing::ValuesIn(kScenarios),
+                         [](const ::testing::TestParamInfo<Scenario>& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace proactor
