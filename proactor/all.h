@@ -61,7 +61,7 @@ Task<typename Branches<Tasks...>::Results> RunAllSettled(Tasks... tasks) {
 }  // namespace internal
 
 template <internal::Awaitable... As>
-requires(sizeof...(As) > 0) auto All(As... awaitables) {
+  requires(sizeof...(As) > 0) auto All(As... awaitables) {
   return internal::RunAll(internal::AsTask(std::move(awaitables))...);
 }
 template <internal::Awaitable A>
@@ -70,7 +70,7 @@ auto All(std::vector<A> awaitables) {
 }
 
 template <internal::Awaitable... As>
-requires(sizeof...(As) > 0) auto AllSettled(As... awaitables) {
+  requires(sizeof...(As) > 0) auto AllSettled(As... awaitables) {
   return internal::RunAllSettled(internal::AsTask(std::move(awaitables))...);
 }
 template <internal::Awaitable A>

@@ -37,7 +37,7 @@ namespace internal {
 template <class Results>
 struct CommonResult {};
 template <class R, class... Same>
-requires(std::is_same_v<R, Same>&&...) struct CommonResult<std::tuple<R, Same...>> {
+  requires(std::is_same_v<R, Same>&&...) struct CommonResult<std::tuple<R, Same...>> {
   using Type = R;
 };
 template <class R>
@@ -93,7 +93,7 @@ Task<AnyResult<typename Branches<Tasks...>::Results>> RunAny(Tasks... tasks) {
 }  // namespace internal
 
 template <internal::Awaitable... As>
-requires(sizeof...(As) > 0) auto Any(As... awaitables) {
+  requires(sizeof...(As) > 0) auto Any(As... awaitables) {
   return internal::RunAny(internal::AsTask(std::move(awaitables))...);
 }
 template <internal::Awaitable A>

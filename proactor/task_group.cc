@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
+#include "proactor/log_failure.h"
 
 namespace proactor {
 
@@ -18,15 +19,15 @@ class TaskGroup::Child final : public TaskRecord {
     absl::Status failure = root().TakeStatus();
     internal::DestroyFrames(root());
     TaskGroup& group = group_;
-    if (!failure.ok()) {
+    if (!failure.ok()) [[unlikely]] {
       if (on_failure_ == kCancelGroup) {
-        group.Failed(std::move(failure));
-      } else if (!absl::IsCancelled(failure)) {
-        Log(LogSeverity::kWarning,
-            absl::StrCat("task ", name().empty() ? "(unnamed)" : std::string(name()), ": ", failure.ToString()));
+        group.Failed(name(), std::move(failure));
+      } else {
+        internal::LogTaskFailure(name(), failure);
       }
     }
     delete this;
+    group.FreePlace();
     group.children_.Remove(group.scope_.context().loop->ready_queue);
   }
 
@@ -36,19 +37,51 @@ class TaskGroup::Child final : public TaskRecord {
 
 TaskGroup::~TaskGroup() {
   Check(running() == 0, "A TaskGroup was destroyed with children running: make it with WithTaskGroup, and await that.");
+  // Volatile, because the compiler knows that nobody may look any more.
+  *const_cast<volatile uint32_t*>(&mark_) = 0;
 }
 
 void TaskGroup::SpawnRoot(PromiseBase& root, SpawnOptions options) {
+  CheckAlive("Spawn of ", options.name);
   children_.Add();
-  (new Child(*this, options))->Start(root);
+  Child* child = new Child(*this, options);
+  if (HasRoom()) {
+    ++places_taken_;
+    child->Start(root);
+  } else {
+    child->StartFrom(root, line_);
+  }
 }
 
-void TaskGroup::Failed(absl::Status failure) {
-  if (!failure_.ok()) return;
+void TaskGroup::FreePlace() {
+  if (Suspension* next = line_.Pop(); next != nullptr) {
+    scope_.context().loop->ready_queue.Push(*next);
+  } else {
+    --places_taken_;
+    // All, because who is woken need not spawn anything, and the others must not wait for that.
+    wait_for_room_.WakeAll();
+  }
+}
+
+void TaskGroup::Cancel(std::string_view reason) {
+  CheckAlive("Cancel");
+  scope_.Cancel(reason);
+}
+
+void TaskGroup::Failed(std::string_view name, absl::Status failure) {
   // After `Cancel`, those who say so only did what they were told.
   if (scope_.cause() == CancelCause::kRequested && absl::IsCancelled(failure)) return;
-  failure_ = std::move(failure);
-  scope_.Cancel();
+  if (options_.collect_failures) {
+    failures_.Add(name, failure);
+  } else if (failure_.ok()) {
+    failure_ = std::move(failure);
+    scope_.Cancel("another task of its group failed");
+  }
+}
+
+void TaskGroup::UsedAfterItsEnd(const char* use, std::string_view name) {
+  CheckFailed(absl::StrCat("A TaskGroup was used after its end (", use, std::string(name),
+                           "): it has ended with its last child; whoever spawns must be its body or a child."));
 }
 
 }  // namespace proactor

@@ -6,13 +6,15 @@
 
 namespace proactor {
 
-void TaskRecord::Start(PromiseBase& root) {
+void TaskRecord::Start(PromiseBase& root) { StartFrom(root, context_.loop->ready_queue); }
+
+void TaskRecord::StartFrom(PromiseBase& root, SuspensionQueue& line) {
   root_ = &root;
   next_ = &root;
   root.SetContext(context_);
   context_.scope->tasks_.PushBack(*this);
   context_.loop->counters.tasks_started.Add();
-  context_.loop->ready_queue.Push(*this);
+  line.Push(*this);
 }
 
 void TaskRecord::ContinueLater(PromiseBase& next) {

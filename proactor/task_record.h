@@ -34,6 +34,8 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
 
   // Takes charge of a coroutine that has not started, and lets it run in a later step of the loop.
   void Start(PromiseBase& root);
+  // The same, but it stands in `line`, and runs once somebody has moved it from there to the ready queue.
+  void StartFrom(PromiseBase& root, SuspensionQueue& line);
 
   // Lets the task go on with `next`, one of its coroutines, when what is ready by now has run.
   void ContinueLater(PromiseBase& next);

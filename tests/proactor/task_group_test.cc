@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/task_group.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/context.h"
 #include "proactor/log.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
@@ -232,6 +236,195 @@ TEST(TaskGroupTest, ATemporaryBodyThatCapturesByReferenceWorks) {
   };
   EXPECT_THAT(world.Run(main()), IsOk());
   EXPECT_EQ(children, 1);
+}
+
+TEST(TaskGroupTest, ACancellationTellsItsReason) {
+  SimulatedWorld world;
+  absl::Status slept;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto child = [&]() -> Task<absl::Status> {
+      slept = co_await Sleep(absl::Hours(1));
+      co_return slept;
+    };
+    group.Spawn(child());
+    co_await Try(Sleep(absl::Seconds(1)));
+    group.Cancel("shutting down");
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(slept, StatusIs(absl::StatusCode::kCancelled, HasSubstr("shutting down")));
+}
+
+// What the body's locals hold is gone when the children run; the lambda is the child's own.
+TEST(TaskGroupTest, AChildOwnsTheLambdaThatItIsMadeOf) {
+  SimulatedWorld world;
+  std::vector<std::string> said;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 0; i < 3; ++i) {
+      auto word = std::make_unique<std::string>("word " + std::to_string(i));
+      group.Spawn([&said, word = std::move(word)]() -> Task<absl::Status> {
+        co_await Try(Sleep(absl::Seconds(1)));
+        said.push_back(*word);
+        co_return absl::OkStatus();
+      });
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(said, ElementsAre("word 0", "word 1", "word 2"));
+}
+
+TEST(TaskGroupTest, CollectedFailuresCancelNobodyAndAreAllTold) {
+  SimulatedWorld world;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(FailAfter(absl::Seconds(2), absl::AbortedError("no")), {.name = "slow"});
+    group.Spawn(FailAfter(absl::Seconds(1), absl::DataLossError("lost")), {.name = "fast"});
+    group.Spawn(FailAfter(absl::Seconds(3), absl::OkStatus()), {.name = "good"});
+    co_return absl::NotFoundError("nothing to do");
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.collect_failures = true})),
+              StatusIs(absl::StatusCode::kNotFound,
+                       "3 failed: the body: NOT_FOUND: nothing to do; fast: DATA_LOSS: "
+                       "lost; slow: ABORTED: no"));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(3));
+}
+
+TEST(TaskGroupTest, WithoutFailuresThereIsNothingToCollect) {
+  SimulatedWorld world;
+  auto body = [&](TaskGroup& group) -> Task<absl::StatusOr<int>> {
+    group.Spawn(FailAfter(absl::Hours(1), absl::OkStatus()));
+    co_await Try(Sleep(absl::Seconds(1)));
+    group.Cancel();
+    co_return 3;
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.collect_failures = true})), IsOkAndHolds(3));
+}
+
+TEST(TaskGroupTest, ACollectingGroupThatIsCancelledFromOutsideSaysSo) {
+  SimulatedWorld world;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(FailAfter(absl::Hours(1), absl::OkStatus()));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTimeout(absl::Seconds(1), WithTaskGroup(body, {.collect_failures = true}))),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+// Counts how many run at the same time.
+struct Crowd {
+  int now = 0;
+  int most = 0;
+  std::vector<int> order;
+  Task<absl::Status> Enter(int number, absl::Duration duration) {
+    order.push_back(number);
+    most = std::max(most, ++now);
+    absl::Status slept = co_await Sleep(duration);
+    --now;
+    co_return slept;
+  }
+};
+
+TEST(TaskGroupTest, NoMoreChildrenRunThanAllowedAndTheRestStartsInOrder) {
+  SimulatedWorld world;
+  Crowd crowd;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 0; i < 10; ++i) group.Spawn(crowd.Enter(i, absl::Seconds(1)));
+    EXPECT_EQ(group.running(), 10);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.max_running = 3})), IsOk());
+  EXPECT_EQ(crowd.most, 3);
+  EXPECT_THAT(crowd.order, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(4));
+}
+
+TEST(TaskGroupTest, ChildrenInLineStartCancelledInACancelledGroup) {
+  SimulatedWorld world;
+  Crowd crowd;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 0; i < 10; ++i) group.Spawn(crowd.Enter(i, absl::Hours(1)));
+    co_await Try(Sleep(absl::Seconds(1)));
+    group.Cancel();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.max_running = 2})), IsOk());
+  EXPECT_EQ(crowd.most, 2);
+  EXPECT_EQ(crowd.order.size(), 10u);
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+}
+
+TEST(TaskGroupTest, ALoopWaitsForRoom) {
+  SimulatedWorld world;
+  Crowd crowd;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 0; i < 10; ++i) {
+      co_await Try(group.WaitForRoom());
+      group.Spawn(crowd.Enter(i, absl::Seconds(1)));
+      EXPECT_LE(group.running(), 2);
+    }
+    co_await group.Join();
+    co_return co_await group.WaitForRoom();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.max_running = 2})), IsOk());
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(5));
+}
+
+// One that is woken and does not spawn must not keep the room from the others.
+TEST(TaskGroupTest, AllWhoWaitForRoomGoOn) {
+  SimulatedWorld world;
+  int woken = 0;
+  auto wait = [&](TaskGroup& group) -> Task<absl::Status> {
+    absl::Status status = co_await group.WaitForRoom();
+    woken += status.ok();
+    co_return status;
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(FailAfter(absl::Seconds(1), absl::OkStatus()));
+    auto inner = [&](TaskGroup& waiters) -> Task<absl::Status> {
+      for (int i = 0; i < 3; ++i) waiters.Spawn(wait(group));
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(inner);
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.max_running = 1})), IsOk());
+  EXPECT_EQ(woken, 3);
+}
+
+TEST(TaskGroupTest, AWaitForRoomThatIsCancelledTakesNoRoom) {
+  SimulatedWorld world;
+  absl::Status waited;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(FailAfter(absl::Seconds(2), absl::OkStatus()));
+    waited = co_await WithTimeout(absl::Seconds(1), group.WaitForRoom());
+    co_await Try(group.WaitForRoom());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body, {.max_running = 1})), IsOk());
+  EXPECT_THAT(waited, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(2));
+}
+
+TEST(TaskGroupTest, AGroupWithoutALimitHasRoom) {
+  SimulatedWorld world;
+  auto body = [](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(FailAfter(absl::Seconds(2), absl::OkStatus()));
+    co_return co_await group.WaitForRoom();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+}
+
+// The memory stays ours here, so that AddressSanitizer lets us look.
+TEST(TaskGroupDeathTest, UsedAfterItsEndEndsTheProcessWithASentence) {
+  SimulatedWorld world;
+  alignas(TaskGroup) static std::byte memory[sizeof(TaskGroup)];
+  auto use = [&]() -> Task<absl::Status> {
+    TaskGroup* group = new (memory) TaskGroup(co_await CurrentContext());
+    group->~TaskGroup();
+    std::launder(group)->Spawn(FailAfter(absl::Seconds(1), absl::OkStatus()), {.name = "late"});
+    co_return absl::OkStatus();
+  };
+  EXPECT_DEATH(world.Run(use()), "A TaskGroup was used after its end \\(Spawn of late\\)");
 }
 
 }  // namespace
