@@ -9,6 +9,8 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "proactor/sleep.h"
+#include "proactor/sync/event.h"
+#include "proactor/sync/select.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/testing/simulated_world.h"
@@ -106,7 +108,7 @@ TEST_P(SemaphoreTest, WhenTheFirstIsCancelledThoseBehindItWhoAreDueGoOn) {
     group.Spawn(Use("four", 4));
     co_await Try(Sleep(absl::Milliseconds(1)));
     semaphore_.Release(4);
-    co_await Try(Sleep(absl::Milliseconds(5)));
+    while (ended_.size() < 3) co_await Try(Sleep(absl::Milliseconds(1)));
     EXPECT_THAT(ended_, ElementsAre("many DEADLINE_EXCEEDED", "one", "two"));
     EXPECT_EQ(semaphore_.available(), 1);
     semaphore_.Release(3);
@@ -115,6 +117,30 @@ TEST_P(SemaphoreTest, WhenTheFirstIsCancelledThoseBehindItWhoAreDueGoOn) {
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   EXPECT_THAT(ended_, ElementsAre("many DEADLINE_EXCEEDED", "one", "two", "four"));
+}
+
+TEST_P(SemaphoreTest, WhenTheFirstChoosesSomethingElseThoseBehindItGoOn) {
+  Event event;
+  auto chooser = [&]() -> Task<absl::Status> {
+    auto chosen = co_await Try(Select(semaphore_.Acquire(5), semaphore_.Acquire(4), event.Wait()));
+    EXPECT_EQ(chosen.index(), 2u);
+    ended_.push_back("chooser");
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(chooser());
+    group.Spawn(Use("one", 1));
+    group.Spawn(Use("two", 2));
+    co_await Try(Sleep(absl::Milliseconds(1)));
+    semaphore_.Release(3);
+    EXPECT_EQ(semaphore_.available(), 3);
+    event.Set();
+    EXPECT_EQ(semaphore_.available(), 0);
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(ended_.size(), 3u);
 }
 
 TEST_P(SemaphoreTest, WhoIsCancelledAfterTheHandOverHasThePermits) {
@@ -152,15 +178,17 @@ TEST_P(SemaphoreTest, InACancelledScopeNothingIsTaken) {
 TEST_P(SemaphoreTest, CancellingTenThousandWaitersTakesOneTurn) {
   constexpr int kWaiters = 10000;
   int64_t turns = 0;
+  int started = 0;
   int ended = 0;
   auto waiter = [&]() -> Task<absl::Status> {
+    ++started;
     absl::StatusOr<Permit> permit = co_await semaphore_.Acquire();
     if (absl::IsCancelled(permit.status())) ++ended;
     co_return absl::OkStatus();
   };
   auto outer = [&](TaskGroup& group) -> Task<absl::Status> {
     for (int i = 0; i < kWaiters; ++i) group.Spawn(waiter());
-    co_await Try(Sleep(absl::Milliseconds(50)));
+    while (started < kWaiters) co_await Try(Sleep(absl::ZeroDuration()));
     EXPECT_EQ(ended, 0);
     group.Cancel();
     turns = counters().turns.value();
