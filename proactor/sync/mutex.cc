@@ -7,7 +7,7 @@
 namespace proactor {
 
 void Mutex::HandOver() {
-  auto& next = static_cast<PendingLock&>(*waiters_.front());
+  auto& next = static_cast<Contender&>(*waiters_.front());
   holder_ = next.where();
   waiters_.Wake(next);
 }
@@ -17,7 +17,7 @@ void Mutex::DestroyedLocked() const {
                            " has locked: it must outlive its guards, and those who wait for it."));
 }
 
-std::string Mutex::PendingLock::Describe() const {
+std::string Mutex::Contender::Describe() const {
   return absl::StrCat("a mutex that ", DescribeCoroutine(mutex_.holder_), " has locked");
 }
 

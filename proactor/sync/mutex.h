@@ -50,10 +50,18 @@ class Mutex {
   bool locked() const { return locked_; }
 
  private:
+  friend class Condition;
   friend class MutexLock;
+  class Contender;
   class PendingLock;
   struct LockAwaitable;
 
+  bool TakeIfFree(std::source_location where) {
+    if (locked_) return false;
+    locked_ = true;
+    holder_ = where;
+    return true;
+  }
   void Unlock() {
     if (waiters_.empty()) [[likely]] {
       locked_ = false;
@@ -94,6 +102,7 @@ class [[nodiscard]] MutexLock {
   }
 
  private:
+  friend class Condition;
   friend class Mutex;
   explicit MutexLock(Mutex& mutex) : mutex_(&mutex) {}
   [[noreturn]] static void NothingToUnlock(std::source_location where);
@@ -101,30 +110,34 @@ class [[nodiscard]] MutexLock {
   Mutex* mutex_ = nullptr;
 };
 
-class Mutex::PendingLock : public Waiter {
+// Who may stand in a mutex's list: to lock it, or to lock it again (condition.h).
+class Mutex::Contender : public Waiter {
+ public:
+  std::source_location where() const { return where_; }
+  std::string Describe() const override;
+
+ protected:
+  Contender(PromiseBase& promise, const Context& context, Mutex& mutex, std::source_location where)
+      : Waiter(promise, context), mutex_(mutex), where_(where) {}
+
+  Mutex& mutex_;
+  const std::source_location where_;
+};
+
+class Mutex::PendingLock : public Contender {
  public:
   PendingLock(PromiseBase& promise, const Context& context, Mutex& mutex, std::source_location where)
-      : Waiter(promise, context), mutex_(mutex), where_(where) {}
+      : Contender(promise, context, mutex, where) {}
 
   bool Start() {
     if (ScopeCancelled()) return Settle(kCancelled);
-    if (mutex_.locked_) return WaitIn(mutex_.waiters_);
-    mutex_.locked_ = true;
-    mutex_.holder_ = where_;
-    return Settle(kGranted);
+    return mutex_.TakeIfFree(where_) ? Settle(kGranted) : WaitIn(mutex_.waiters_);
   }
   MutexLock TakeValue() const { return MutexLock(mutex_); }
   absl::StatusOr<MutexLock> TakeResult() const {
     if (Failed()) return TakeFailure();
     return TakeValue();
   }
-  std::string Describe() const final;
-
-  std::source_location where() const { return where_; }
-
- private:
-  Mutex& mutex_;
-  std::source_location where_;
 };
 
 struct [[nodiscard]] Mutex::LockAwaitable {
@@ -139,10 +152,7 @@ struct [[nodiscard]] Mutex::LockAwaitable {
 inline auto Mutex::Lock(std::source_location where) { return LockAwaitable{*this, where}; }
 
 inline MutexLock Mutex::TryLock(std::source_location where) {
-  if (locked_) return MutexLock();
-  locked_ = true;
-  holder_ = where;
-  return MutexLock(*this);
+  return TakeIfFree(where) ? MutexLock(*this) : MutexLock();
 }
 
 }  // namespace proactor

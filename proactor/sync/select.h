@@ -67,8 +67,8 @@ template <class A>
 struct SelectPart {
   using Awaiter =
       decltype(std::declval<A>().template MakeAwaiter<true>(std::declval<PromiseBase&>(), std::declval<Context&>()));
-  static_assert(std::is_base_of_v<Waiter, Awaiter>,
-                "Select takes what waits in a WaiterList, such as Channel::Receive");
+  static_assert(requires { requires Awaiter::kCanBePart; },
+                "Select takes what waits in a WaiterList, such as Channel::Receive, and not Condition::Wait");
   using Result = decltype(std::declval<Awaiter&>().TakeValue());
   using Value = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
 

@@ -10,8 +10,7 @@ absl::Status Waiter::TakeFailure() const { return context_.scope->Failure(Descri
 
 void Waiter::Cancel() {
   if (!linked()) return;  // It has been woken.
-  Unlink();
-  outcome_ = kCancelled;
+  Leave(kCancelled);
   Schedule();
   Withdrawn();
 }

@@ -51,12 +51,13 @@ class Waiter : public Suspension, private ListNode<Waiter> {
 
   // From here on it is one of several that its coroutine waits for at once. It never settles through the ready queue,
   // and when it is woken, what that coroutine awaits hears of it (`PartWoken`).
+  static constexpr bool kCanBePart = true;  // Not who cannot leave at once.
   void BecomePart() { part_ = true; }
   // Leaves the list, if it is in one: another part was faster.
   void Withdraw();
   bool InList() const { return linked(); }
 
-  void Cancel() final;
+  void Cancel() override;
   const CancelScope* scope() const final { return context_.scope; }
 
  protected:
@@ -85,6 +86,18 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   // Somebody will wake it.
   bool WaitIn(WaiterList& list);
 
+  // For who waits in several lists, one after the other:
+  // Leaves the list that it is in; what comes next decides whether the wait is over.
+  void Leave(Outcome outcome) {
+    Unlink();
+    outcome_ = outcome;
+  }
+  // The wait is over, with the outcome that was set.
+  void Schedule() {
+    waiting_ = true;
+    context_.loop->ready_queue.Push(*this);
+  }
+
   bool ScopeCancelled() const { return context_.scope->cancelled(); }
 
   // It has left the list, cancelled or withdrawn.
@@ -100,10 +113,6 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   template <class, class>
   friend class IntrusiveList;
 
-  void Schedule() {
-    waiting_ = true;
-    context_.loop->ready_queue.Push(*this);
-  }
   [[noreturn]] void DestroyedWaiting() const;
 
   bool waiting_ = false;  // From `Start` until it has been resumed.
