@@ -12,10 +12,14 @@
 
 namespace proactor {
 
-CancelScope::CancelScope(const Context& outer, Shielding shielding)
-    : context_{outer.loop, this, outer.task}, parent_(outer.scope), shielding_(shielding) {
+CancelScope::CancelScope(const Context& outer, Exposure exposure)
+    : context_{outer.loop, this, outer.task},
+      parent_(outer.scope),
+      exposure_(exposure) {
   parent_->children_.PushBack(*this);
-  if (parent_->cancelled() && shielding_ == kOpen) cause_ = CancelCause::kParent;
+  if (parent_->cancelled() && exposure_ != kShielded) {
+    cause_ = CancelCause::kParent;
+  }
 }
 
 CancelScope::CancelScope(Loop& loop) : context_{&loop, this, nullptr} {}
@@ -39,7 +43,7 @@ MonotonicTime CancelScope::deadline() const {
   MonotonicTime earliest = MonotonicTime::Infinite();
   for (const CancelScope* scope = this; scope != nullptr; scope = scope->parent_) {
     if (scope->Timer::active()) earliest = std::min(earliest, scope->Timer::deadline());
-    if (scope->shielding_ == kShielded) break;
+    if (scope->exposure_ == kShielded) break;
   }
   return earliest;
 }
@@ -75,15 +79,14 @@ void CancelScope::Cancel(std::string_view reason) {
 
 // Without recursion: scopes may be nested as deep as memory allows.
 void CancelScope::CancelBecause(CancelCause cause) {
-  if (cancelled()) return;
-  cause_ = cause;
-  CancelWaiting();
   bool inside = true;
-  for (CancelScope* scope = NextBelow(*this, inside); scope != nullptr; scope = scope->NextBelow(*this, inside)) {
+  for (CancelScope* scope = this; scope != nullptr; scope = scope->NextBelow(*this, inside)) {
+    bool reached = scope == this || scope->exposure_ != kShielded;
+    if (!reached) scope->OuterCancelled();
     // Below one that was cancelled before, all were.
-    inside = scope->shielding_ == kOpen && !scope->cancelled();
+    inside = reached && !scope->cancelled();
     if (!inside) continue;
-    scope->cause_ = CancelCause::kParent;
+    scope->cause_ = scope == this ? cause : CancelCause::kParent;
     scope->CancelWaiting();
   }
 }

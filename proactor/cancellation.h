@@ -57,10 +57,14 @@ struct SiblingScopes;
 
 class CancelScope : private Timer, private ListNode<SiblingScopes> {
  public:
-  enum Shielding : bool { kOpen = false, kShielded = true };
+  // What it is cancelled with.
+  enum Exposure : char {
+    kOpen,           // Its parent.
+    kShielded,       // Nothing but itself.
+  };
 
-  // A scope inside `outer`'s. A shielded one is not cancelled with its parent.
-  explicit CancelScope(const Context& outer, Shielding shielding = kOpen);
+  // A scope inside `outer`'s.
+  explicit CancelScope(const Context& outer, Exposure exposure = kOpen);
   // A root, for a scheduler.
   explicit CancelScope(Loop& loop);
   ~CancelScope();
@@ -94,13 +98,18 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   const IntrusiveList<TaskRecord>& tasks() const { return tasks_; }
   const IntrusiveList<CancelScope, SiblingScopes>& children() const { return children_; }
 
+ protected:
+  // For shielded scopes: called when the scope around is cancelled, unless it was when this one began. Must not resume a
+  // coroutine.
+  virtual void OuterCancelled() {}
+  void Fire() override { CancelBecause(CancelCause::kDeadline); }
+  void CancelBecause(CancelCause cause);
+
  private:
   friend class TaskRecord;
   template <class, class>
   friend class IntrusiveList;
 
-  void Fire() override { CancelBecause(CancelCause::kDeadline); }
-  void CancelBecause(CancelCause cause);
   void CancelWaiting();
   // The next scope in a walk through all below `root`, or null; with or without those inside this one.
   CancelScope* NextBelow(const CancelScope& root, bool inside);
@@ -111,7 +120,7 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   IntrusiveList<TaskRecord> tasks_;
   std::unique_ptr<const std::string> reason_;  // Null for none, which is usual.
   CancelCause cause_ = CancelCause::kNone;
-  Shielding shielding_ = kOpen;
+  Exposure exposure_ = kOpen;
 };
 
 }  // namespace proactor

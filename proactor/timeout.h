@@ -4,6 +4,7 @@
 //
 //   absl::StatusOr<size_t> n = co_await WithTimeout(absl::Seconds(5), stream.Read(buffer));
 //   absl::Status closed = co_await Shield(stream.Close());     // also in a scope that is cancelled
+//   absl::Status told = co_await Shield(SayGoodbye(stream), {.grace = absl::Seconds(2)});   // but not for ever
 //
 // Each takes any awaitable, waits until that has ended, and yields its result.
 //
@@ -99,10 +100,38 @@ Task<WithStatus<internal::AwaitResult<A>>> WithDeadline(absl::Time deadline, A a
   co_return co_await WithTimeout(deadline - context.loop->clock.WallTime(), std::move(awaitable));
 }
 
+struct ShieldOptions {
+  // How long the shield holds in a scope that is cancelled.
+  absl::Duration grace = absl::InfiniteDuration();
+};
+static_assert(std::is_trivially_destructible_v<ShieldOptions>);
+
+namespace internal {
+
+class ShieldScope final : public CancelScope {
+ public:
+  ShieldScope(const Context& outer, ShieldOptions options) : CancelScope(outer, kShielded), grace_(options.grace) {
+    if (outer.scope->cancelled()) ShieldScope::OuterCancelled();
+  }
+
+ private:
+  void OuterCancelled() override {
+    if (grace_ < absl::InfiniteDuration()) SetTimeout(grace_);
+  }
+  void Fire() override { CancelBecause(CancelCause::kParent); }
+
+  const absl::Duration grace_;
+};
+
+}  // namespace internal
+
 // Awaits `awaitable` where no cancellation from outside reaches it: for cleanup that has to wait for something.
+// The grace counts from the moment the scope around is cancelled, or from the beginning of the shield if that is later:
+// each shield has all of it. At its end the awaitable is cancelled, as it would have been without the shield: what
+// waits ends with `kCancelled` and the reason of whoever cancelled the scope around.
 template <class A>
-Task<internal::AwaitResult<A>> Shield(A awaitable) {
-  CancelScope scope(co_await CurrentContext(), CancelScope::kShielded);
+Task<internal::AwaitResult<A>> Shield(A awaitable, ShieldOptions options = {}) {
+  internal::ShieldScope scope(co_await CurrentContext(), options);
   co_return co_await internal::InScope(scope, std::move(awaitable));
 }
 

@@ -165,6 +165,92 @@ TEST(ShieldTest, RunsToItsEndInACancelledScope) {
   EXPECT_EQ(world.Elapsed(), absl::Seconds(3));
 }
 
+TEST(ShieldTest, HoldsForItsGraceAndThenLetsTheCancellationIn) {
+  SimulatedWorld world;
+  absl::Status in_time, too_late, swallowed;
+  auto cleanup = [&]() -> Task<absl::Status> {
+    in_time = co_await Sleep(absl::Seconds(1));
+    too_late = co_await Sleep(absl::Seconds(2));
+    swallowed = co_await Sleep(absl::Seconds(3));
+    co_return too_late;
+  };
+  auto body = [&](CancelScope& scope) -> Task<absl::Status> {
+    scope.Cancel("shutting down");
+    co_return co_await Shield(cleanup(), {.grace = absl::Seconds(2)});
+  };
+  EXPECT_THAT(world.Run(WithCancelScope(body)),
+              StatusIs(absl::StatusCode::kCancelled, "sleep: Operation canceled (shutting down)"));
+  EXPECT_THAT(in_time, IsOk());
+  EXPECT_THAT(swallowed, StatusIs(absl::StatusCode::kCancelled)) << "it stays cancelled";
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(2));
+}
+
+TEST(ShieldTest, TheGraceBeginsWithTheCancellationNotWithTheShield) {
+  SimulatedWorld world;
+  MonotonicTime before, after;
+  auto body = [&]() -> Task<absl::Status> {
+    auto work = [&]() -> Task<absl::Status> {
+      CancelScope& own = *(co_await CurrentContext()).scope;
+      before = own.deadline();
+      co_await Try(Sleep(absl::Seconds(11)));
+      after = own.deadline();
+      co_return co_await Sleep(absl::Hours(1));
+    };
+    co_return co_await Shield(work(), {.grace = absl::Seconds(2)});
+  };
+  MonotonicTime start = world.scheduler().Now();
+  EXPECT_THAT(world.Run(WithTimeout(absl::Seconds(10), body())), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(before, MonotonicTime::Infinite());
+  EXPECT_EQ(after, start + absl::Seconds(12));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(12));
+}
+
+TEST(ShieldTest, EachShieldHasItsWholeGrace) {
+  SimulatedWorld world;
+  auto body = [&](CancelScope& scope) -> Task<absl::Status> {
+    scope.Cancel();
+    for (int i = 0; i < 3; ++i) {
+      absl::Status status = co_await Shield(Sleep(absl::Hours(1)), {.grace = absl::Seconds(2)});
+      EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    }
+    auto nested = [&]() -> Task<absl::Status> {
+      co_return co_await Shield(Sleep(absl::Hours(1)), {.grace = absl::Seconds(1)});
+    };
+    absl::Status status = co_await Shield(nested(), {.grace = absl::Seconds(2)});
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithCancelScope(body)), IsOk());
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(3 * 2 + 2 + 1));
+}
+
+TEST(ShieldTest, WithoutACancellationItsGraceMeansNothing) {
+  SimulatedWorld world;
+  EXPECT_THAT(world.Run(Shield(Sleep(absl::Seconds(9)), {.grace = absl::Seconds(2)})), IsOk());
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(9));
+  EXPECT_EQ(world.scheduler().counters().timers_fired.value(), 1);
+}
+
+// Also one that ends in the turn in which its grace does.
+TEST(ShieldTest, AResultInTheGraceIsDelivered) {
+  for (absl::Duration moment : {absl::Seconds(1), absl::Seconds(2)}) {
+    SimulatedWorld world;
+    auto body = [&](CancelScope& scope) -> Task<absl::StatusOr<int>> {
+      auto cleanup = [&]() -> Task<absl::StatusOr<int>> {
+        co_await Try(Sleep(moment));
+        co_return 7;
+      };
+      auto cancel_first = [&]() -> Task<absl::StatusOr<int>> {
+        scope.Cancel();
+        co_return co_await cleanup();
+      };
+      co_return co_await Shield(cancel_first(), {.grace = absl::Seconds(2) + absl::Nanoseconds(1)});
+    };
+    EXPECT_THAT(world.Run(WithCancelScope(body)), IsOkAndHolds(7));
+    EXPECT_EQ(world.Elapsed(), moment);
+  }
+}
+
 TEST(WithCancelScopeTest, TheBodyCanCancelItself) {
   SimulatedWorld world;
   auto body = [](CancelScope& scope) -> Task<absl::StatusOr<int>> {

@@ -39,16 +39,16 @@ const Part kParts[] = {
     // Neither of the next two knows the other.
     {"backend", {"proactor/backend/"}, {"language", "system", "blocking pool", "descriptor", "protocol"}},
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
-    // Made of operations.
-    {"awaitables",
-     {"proactor/run_blocking", "proactor/signal_set"},
-     {"language", "system", "descriptor", "protocol", "operation"}},
-    {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"policies",
      {"proactor/sleep", "proactor/yield", "proactor/timeout", "proactor/child_count", "proactor/branch",
       "proactor/branches", "proactor/all", "proactor/any", "proactor/task_group", "proactor/failures",
       "proactor/log_failure", "proactor/ready", "proactor/starting", "proactor/completion_queue", "proactor/retry"},
      {"language", "sync", "protocol"}},
+    // Made of operations.
+    {"awaitables",
+     {"proactor/run_blocking", "proactor/signal_set"},
+     {"language", "system", "descriptor", "protocol", "operation", "policies"}},
+    {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"run", {"proactor/run"}, {"language", "protocol", "scheduler", "backend"}},
     {"testing", {"proactor/testing/"}, {"language", "system", "protocol", "scheduler", "backend"}},
     {"net", {"net/"}, {"language", "sync", "system", "descriptor", "protocol", "operation", "policies"}},
