@@ -15,10 +15,13 @@ namespace proactor {
 CancelScope::CancelScope(const Context& outer, Exposure exposure)
     : context_{outer.loop, this, outer.task},
       parent_(outer.scope),
-      exposure_(exposure) {
+      exposure_(exposure),
+      stopping_(outer.scope->stopping_) {
   parent_->children_.PushBack(*this);
   if (parent_->cancelled() && exposure_ != kShielded) {
     cause_ = CancelCause::kParent;
+  } else if (stopping_ && exposure_ == kUntilStopping) {
+    cause_ = CancelCause::kStopping;
   }
 }
 
@@ -60,6 +63,7 @@ std::string_view CancelScope::reason() const {
   const CancelScope* scope = cancelled_by();
   if (scope == nullptr) return "";
   if (scope->cause_ == CancelCause::kDeadline) return "its time is over";
+  if (scope->cause_ == CancelCause::kStopping) return "stopping";
   return scope->reason_ != nullptr ? std::string_view(*scope->reason_) : "";
 }
 
@@ -88,6 +92,15 @@ void CancelScope::CancelBecause(CancelCause cause) {
     if (!inside) continue;
     scope->cause_ = scope == this ? cause : CancelCause::kParent;
     scope->CancelWaiting();
+  }
+}
+
+void CancelScope::StopSoon() {
+  bool inside = true;
+  for (CancelScope* scope = this; scope != nullptr; scope = scope->NextBelow(*this, inside)) {
+    inside = !scope->stopping_;
+    scope->stopping_ = true;
+    if (inside && scope->exposure_ == kUntilStopping) scope->CancelBecause(CancelCause::kStopping);
   }
 }
 

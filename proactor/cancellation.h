@@ -16,6 +16,8 @@
 //    operation that completes first returns its result, one that does not returns `kCancelled`.
 //  - It is level-triggered: in a cancelled scope every later operation ends at once, without asking the kernel, so that
 //    swallowing a cancellation is harmless. Cleanup that must wait for something runs in `Shield` (timeout.h).
+//  - `StopSoon` is another, gentler signal: finish what you have, take nothing new. It flows down the same tree, into
+//    shields too, and ends only what waits in `UntilStopping` (until_stopping.h).
 //  - The scope remembers what cancelled it first, and who: an outer cancellation is never taken for its own deadline.
 //    The reason that was given is in the failure of all that it ended: "recv: Operation canceled (shutting down)".
 //  - Operations that cannot be interrupted delay the end of the scope, and deliver what they got: reads and writes of
@@ -50,6 +52,7 @@ enum class CancelCause : char {
   kRequested,  // `Cancel` was called.
   kDeadline,   // The scope's own deadline passed.
   kParent,     // The scope around it was cancelled.
+  kStopping,   // It lasts until it is stopping, and is.
 };
 
 // Tags that tell the lists of a scope apart.
@@ -61,6 +64,7 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   enum Exposure : char {
     kOpen,           // Its parent.
     kShielded,       // Nothing but itself.
+    kUntilStopping,  // Its parent; and `StopSoon`.
   };
 
   // A scope inside `outer`'s.
@@ -90,6 +94,10 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   std::string_view reason() const;
   // The failure of something that this scope ended, such as "sleep: Operation canceled (shutting down)".
   absl::Status Failure(std::string_view what) const;
+
+  // Tells this scope and all below it to finish what they have, and to take nothing new.
+  void StopSoon();
+  bool stopping() const { return stopping_; }
 
   // What code that runs in this scope gets.
   const Context& context() const { return context_; }
@@ -121,6 +129,7 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   std::unique_ptr<const std::string> reason_;  // Null for none, which is usual.
   CancelCause cause_ = CancelCause::kNone;
   Exposure exposure_ = kOpen;
+  bool stopping_ = false;
 };
 
 }  // namespace proactor

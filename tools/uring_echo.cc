@@ -31,6 +31,7 @@
 #include "proactor/task_group.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "proactor/until_stopping.h"
 
 namespace {
 
@@ -86,37 +87,21 @@ Task<absl::Status> ServeClient(TcpStream stream, Totals& totals) {
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Accept(TcpListener& listener, TaskGroup& connections, Totals& totals) {
-  while (true) {
-    TcpStream stream = co_await Try(listener.Accept());
-    connections.Spawn(ServeClient(std::move(stream), totals), {.name = "connection"});
+// Until the service is told to stop soon; the listener is then closed.
+Task<absl::Status> Accept(TcpListener listener, TaskGroup& connections, Totals& totals) {
+  while (std::optional<TcpStream> stream = co_await Try(UntilStopping(listener.Accept()))) {
+    connections.Spawn(ServeClient(*std::move(stream), totals), {.name = "connection"});
   }
-}
-
-// Until the first signal; the listener is then closed.
-Task<absl::Status> AcceptUntilSignal(TcpListener listener, SignalSet& signals, TaskGroup& connections, Totals& totals) {
-  co_return co_await WithTaskGroup([&](TaskGroup& accepting) -> Task<absl::Status> {
-    accepting.Spawn(Accept(listener, connections, totals), {.name = "accept"});
-    co_await Try(signals.Wait());
-    accepting.Cancel();
-    co_return absl::OkStatus();
-  });
-}
-
-Task<absl::Status> AwaitEnd(TaskGroup& connections, TaskGroup& draining) {
-  co_await connections.Join();
-  draining.Cancel();
   co_return absl::OkStatus();
 }
 
-// Until every connection has ended: by itself, or because the time is up or a second signal has come.
-Task<absl::Status> Drain(SignalSet& signals, TaskGroup& connections) {
-  co_return co_await WithTaskGroup([&](TaskGroup& draining) -> Task<absl::Status> {
-    draining.Spawn(AwaitEnd(connections, draining), {.name = "drain"});
-    absl::StatusOr<Signal> second = co_await WithTimeout(kDrainTime, signals.Wait());
-    connections.Cancel();
-    co_return absl::OkStatus();
-  });
+// The first signal ends the listening; the second, or the time that connections have to end by themselves, the rest.
+Task<absl::Status> ObeySignals(SignalSet& signals, TaskGroup& service) {
+  co_await Try(signals.Wait());
+  service.scope().StopSoon();
+  absl::StatusOr<Signal> second = co_await WithTimeout(kDrainTime, signals.Wait());
+  service.Cancel();
+  co_return absl::OkStatus();
 }
 
 Task<absl::Status> Serve(SocketAddress address, Totals& totals) {
@@ -125,9 +110,12 @@ Task<absl::Status> Serve(SocketAddress address, Totals& totals) {
   SocketAddress bound = co_await Try(listener.LocalAddress());
   std::cout << bound.ToString() << std::endl;
   if (!std::cout) co_return ErrnoToStatus(errno, "standard output");
-  co_return co_await WithTaskGroup([&](TaskGroup& connections) -> Task<absl::Status> {
-    co_await Try(AcceptUntilSignal(std::move(listener), signals, connections, totals));
-    co_return co_await Drain(signals, connections);
+  co_return co_await WithTaskGroup([&](TaskGroup& service) -> Task<absl::Status> {
+    service.Spawn(ObeySignals(signals, service), {.name = "signals"});
+    co_await Try(
+        WithTaskGroup([&](TaskGroup& connections) { return Accept(std::move(listener), connections, totals); }));
+    service.Cancel();  // All connections have ended.
+    co_return absl::OkStatus();
   });
 }
 

@@ -42,7 +42,8 @@ const Part kParts[] = {
     {"policies",
      {"proactor/sleep", "proactor/yield", "proactor/timeout", "proactor/child_count", "proactor/branch",
       "proactor/branches", "proactor/all", "proactor/any", "proactor/task_group", "proactor/failures",
-      "proactor/log_failure", "proactor/ready", "proactor/starting", "proactor/completion_queue", "proactor/retry"},
+      "proactor/log_failure", "proactor/ready", "proactor/starting", "proactor/completion_queue", "proactor/retry",
+      "proactor/until_stopping"},
      {"language", "sync", "protocol"}},
     // Made of operations.
     {"awaitables",
