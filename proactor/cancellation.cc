@@ -30,7 +30,13 @@ CancelScope::CancelScope(Loop& loop) : context_{&loop, this, nullptr} {}
 CancelScope::~CancelScope() {
   Check(tasks_.empty() && children_.empty(),
         "A CancelScope was destroyed while something still ran in it: await the scoped work before the scope ends.");
+  if (details_ != nullptr && details_->watcher != nullptr) details_->watcher->ScopeEnds();
   ListNode<SiblingScopes>::Unlink();
+}
+
+CancelScope::Details& CancelScope::details() {
+  if (details_ == nullptr) details_ = std::make_unique<Details>();
+  return *details_;
 }
 
 void CancelScope::SetDeadline(MonotonicTime deadline) {
@@ -64,7 +70,7 @@ std::string_view CancelScope::reason() const {
   if (scope == nullptr) return "";
   if (scope->cause_ == CancelCause::kDeadline) return "its time is over";
   if (scope->cause_ == CancelCause::kStopping) return "stopping";
-  return scope->reason_ != nullptr ? std::string_view(*scope->reason_) : "";
+  return scope->details_ != nullptr ? std::string_view(scope->details_->reason) : "";
 }
 
 absl::Status CancelScope::Failure(std::string_view what) const {
@@ -77,7 +83,7 @@ absl::Status CancelScope::Failure(std::string_view what) const {
 
 void CancelScope::Cancel(std::string_view reason) {
   if (cancelled()) return;
-  if (!reason.empty()) reason_ = std::make_unique<const std::string>(reason);
+  if (!reason.empty()) details().reason = reason;
   CancelBecause(CancelCause::kRequested);
 }
 

@@ -28,7 +28,7 @@
 // when the scope is cancelled. So a scope must be awaited by the task that made it, and must outlive what waits in it:
 // it belongs into the frame of the coroutine that awaits the scoped work.
 //
-// Threads: the scheduler's only.
+// Threads: the scheduler's only; others have a `Canceller` (canceller.h).
 #ifndef PROACTOR_CANCELLATION_H_
 #define PROACTOR_CANCELLATION_H_
 
@@ -53,6 +53,15 @@ enum class CancelCause : char {
   kDeadline,   // The scope's own deadline passed.
   kParent,     // The scope around it was cancelled.
   kStopping,   // It lasts until it is stopping, and is.
+};
+
+// Who is told when a scope ends.
+class ScopeWatcher {
+ public:
+  virtual void ScopeEnds() = 0;
+
+ protected:
+  ~ScopeWatcher() = default;
 };
 
 // Tags that tell the lists of a scope apart.
@@ -114,10 +123,18 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   void CancelBecause(CancelCause cause);
 
  private:
+  friend class Canceller;
   friend class TaskRecord;
   template <class, class>
   friend class IntrusiveList;
 
+  // What few scopes have.
+  struct Details {
+    std::string reason;
+    std::shared_ptr<ScopeWatcher> watcher;
+  };
+
+  Details& details();
   void CancelWaiting();
   // The next scope in a walk through all below `root`, or null; with or without those inside this one.
   CancelScope* NextBelow(const CancelScope& root, bool inside);
@@ -126,7 +143,7 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   CancelScope* parent_ = nullptr;
   IntrusiveList<CancelScope, SiblingScopes> children_;
   IntrusiveList<TaskRecord> tasks_;
-  std::unique_ptr<const std::string> reason_;  // Null for none, which is usual.
+  std::unique_ptr<Details> details_;
   CancelCause cause_ = CancelCause::kNone;
   Exposure exposure_ = kOpen;
   bool stopping_ = false;

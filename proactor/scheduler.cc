@@ -2,6 +2,7 @@
 #include "proactor/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
@@ -42,7 +43,7 @@ struct Scheduler::PostedFunction final : RemoteMessage {
 Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
     : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}, MonotonicTime::Past()},
       proactor_(std::move(proactor)),
-      root_scope_(*this) {}
+      root_scope_(std::in_place, static_cast<Loop&>(*this)) {}
 
 void Scheduler::Shutdown() {
   closing_ = true;
@@ -52,6 +53,7 @@ void Scheduler::Shutdown() {
 
 Scheduler::~Scheduler() {
   Shutdown();
+  root_scope_.reset();  // From here on no `Canceller` sends anything.
   // What is destroyed unreceived may send once more.
   while (RemoteNode* node = remote_queue.TakeAll()) {
     while (node != nullptr) {
@@ -64,7 +66,7 @@ Scheduler::~Scheduler() {
 
 void Scheduler::Spawn(Task<absl::Status> task, std::string_view name) {
   CheckThread();
-  (new SpawnRecord(*this, root_scope_, name))->Start(std::move(task).Release());
+  (new SpawnRecord(*this, *root_scope_, name))->Start(std::move(task).Release());
 }
 
 void Scheduler::Post(absl::AnyInvocable<void()> function) {

@@ -56,7 +56,7 @@ class Scheduler : private Loop {
   void Turn(MonotonicTime deadline = MonotonicTime::Infinite());
 
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
-  void Cancel(std::string_view reason = "") { root_scope_.Cancel(reason); }
+  void Cancel(std::string_view reason = "") { root_scope_->Cancel(reason); }
 
   // Cancels every task and runs the loop until all have ended. The destructor does so too.
   void Shutdown();
@@ -68,10 +68,10 @@ class Scheduler : private Loop {
   Proactor& proactor() { return *proactor_; }
 
   // All tasks, and for each the coroutines from the outermost to the one that waits, and for what.
-  std::string Dump() const { return DumpTasks(root_scope_); }
+  std::string Dump() const { return DumpTasks(*root_scope_); }
 
   // Whether a task is left.
-  bool idle() const { return root_scope_.tasks().empty(); }
+  bool idle() const { return root_scope_->tasks().empty(); }
 
  private:
   // A function on its way from another thread.
@@ -87,7 +87,7 @@ class Scheduler : private Loop {
   bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && idle(); }
 
   std::unique_ptr<Proactor> proactor_;
-  CancelScope root_scope_;
+  std::optional<CancelScope> root_scope_;  // Until the destructor's end.
   const char* thread_ = nullptr;  // The address of the running thread's mark; null before the first run.
   bool turning_ = false;
   bool closing_ = false;
@@ -97,7 +97,7 @@ class Scheduler : private Loop {
 template <class T>
 class Scheduler::RunRecord final : public TaskRecord {
  public:
-  explicit RunRecord(Scheduler& scheduler) : TaskRecord(scheduler, scheduler.root_scope_, "main") {}
+  explicit RunRecord(Scheduler& scheduler) : TaskRecord(scheduler, *scheduler.root_scope_, "main") {}
   const bool& over() const { return over_; }
   T TakeResult() {
     if constexpr (!std::is_void_v<T>) return *std::move(result_);
