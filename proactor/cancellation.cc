@@ -98,6 +98,7 @@ void CancelScope::CancelBecause(CancelCause cause) {
     if (!inside) continue;
     scope->cause_ = scope == this ? cause : CancelCause::kParent;
     scope->CancelWaiting();
+    scope->Cancelled();
   }
 }
 

@@ -116,8 +116,9 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   const IntrusiveList<CancelScope, SiblingScopes>& children() const { return children_; }
 
  protected:
-  // For shielded scopes: called when the scope around is cancelled, unless it was when this one began. Must not resume a
-  // coroutine.
+  // For scopes that have more to do: `Cancelled` is called once this is, `OuterCancelled` on a shielded one when the
+  // scope around it is. Neither for what holds when the scope begins. They must not resume a coroutine.
+  virtual void Cancelled() {}
   virtual void OuterCancelled() {}
   void Fire() override { CancelBecause(CancelCause::kDeadline); }
   void CancelBecause(CancelCause cause);

@@ -3,6 +3,7 @@
 
 #include <semaphore>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -63,6 +64,21 @@ TEST_P(RunBlockingTest, WhatTheFunctionThrowsIsAStatus) {
 }
 #endif
 
+TEST_P(RunBlockingTest, AStopTokenThatIsNotNeededChangesNothing) {
+  bool called = false;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    absl::StatusOr<int> number =
+        co_await RunBlocking([](std::stop_token token) { return token.stop_requested() ? 0 : 7; });
+    EXPECT_THAT(number, IsOkAndHolds(7));
+    group.Cancel();
+    absl::Status status = co_await RunBlocking([&](std::stop_token) { called = true; });
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_FALSE(called);
+}
+
 INSTANTIATE_ON_EVERY_BACKEND(RunBlockingTest);
 
 class RealRunBlockingTest : public BackendTest {};
@@ -118,6 +134,16 @@ TEST_P(RealRunBlockingTest, AFunctionThatRunsDelaysItsTimeoutAndIsDelivered) {
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   EXPECT_EQ(cause, CancelCause::kDeadline);
+}
+
+TEST_P(RealRunBlockingTest, AFunctionThatTakesAStopTokenEndsEarly) {
+  auto until_stopped = [](std::stop_token token) {
+    std::binary_semaphore stopped(0);
+    std::stop_callback on_stop(token, [&] { stopped.release(); });
+    stopped.acquire();
+    return token.stop_requested();
+  };
+  EXPECT_THAT(Run(WithTimeout(absl::Milliseconds(1), RunBlocking(until_stopped))), IsOkAndHolds(true));
 }
 
 INSTANTIATE_ON_REAL_BACKENDS(RealRunBlockingTest);

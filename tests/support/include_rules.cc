@@ -43,7 +43,7 @@ const Part kParts[] = {
      {"proactor/sleep", "proactor/yield", "proactor/timeout", "proactor/child_count", "proactor/branch",
       "proactor/branches", "proactor/all", "proactor/any", "proactor/task_group", "proactor/failures",
       "proactor/log_failure", "proactor/ready", "proactor/starting", "proactor/completion_queue", "proactor/retry",
-      "proactor/canceller", "proactor/until_stopping"},
+      "proactor/canceller", "proactor/stop_token", "proactor/until_stopping"},
      {"language", "sync", "protocol"}},
     // Made of operations.
     {"awaitables",
