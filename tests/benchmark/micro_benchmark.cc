@@ -44,7 +44,7 @@ namespace {
 enum ExitCode { kPassed = 0, kBarMissed = 1, kFailed = 2 };
 
 using Cases = std::vector<MicroCase> (*)();
-constexpr Cases kCases[] = {&CoroutineCases, &TimerCases};
+constexpr Cases kCases[] = {&CoroutineCases, &SyncCases, &TimerCases, &CancelCases};
 
 ExitCode RunBenchmark() {
   const MicroMethod method = {.rounds = absl::GetFlag(FLAGS_rounds), .window = absl::GetFlag(FLAGS_window)};

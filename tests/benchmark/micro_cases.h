@@ -18,7 +18,9 @@ namespace proactor::benchmark {
 // The one that all cases run on, on the backend that `Run` would choose.
 Scheduler& MicroScheduler();
 
+std::vector<MicroCase> CancelCases();
 std::vector<MicroCase> CoroutineCases();
+std::vector<MicroCase> SyncCases();
 std::vector<MicroCase> TimerCases();
 
 }  // namespace proactor::benchmark

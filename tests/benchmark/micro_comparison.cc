@@ -22,12 +22,12 @@ double Nanoseconds(const Function& function, int64_t times) {
 }
 
 // How many times fill a window. The doubling runs warm everything up, too.
-int64_t TimesPerWindow(const Function& function, absl::Duration window) {
+int64_t TimesPerWindow(const Function& function, int64_t batch, absl::Duration window) {
   const double wanted = absl::ToDoubleNanoseconds(window);
-  for (int64_t times = 1;; times *= 2) {
-    const double taken = Nanoseconds(function, times);
+  for (int64_t batches = 1;; batches *= 2) {
+    const double taken = Nanoseconds(function, batches * batch);
     if (taken < wanted / 2) continue;
-    return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(times) * wanted / taken));
+    return batch * std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(batches) * wanted / taken));
   }
 }
 
@@ -37,8 +37,8 @@ struct Contestant {
   int64_t times;
   std::vector<double> nanoseconds = {};  // Each time, one figure for each round.
 
-  Contestant(const Function& function, absl::Duration window)
-      : function(function), times(TimesPerWindow(function, window)) {}
+  Contestant(const Function& function, int64_t batch, absl::Duration window)
+      : function(function), times(TimesPerWindow(function, batch, window)) {}
   void Play() { nanoseconds.push_back(Nanoseconds(function, times) / static_cast<double>(times)); }
 };
 
@@ -55,9 +55,9 @@ Quartiles Figures(const MicroBar& bar, const Contestant& contestant, const Conte
 }  // namespace
 
 MicroResult Measure(const MicroCase& micro_case, const MicroMethod& method) {
-  Contestant yardstick(micro_case.yardstick, method.window);
-  Contestant subject(micro_case.subject, method.window);
-  Contestant null_test(micro_case.yardstick, method.window);
+  Contestant yardstick(micro_case.yardstick, micro_case.batch, method.window);
+  Contestant subject(micro_case.subject, micro_case.batch, method.window);
+  Contestant null_test(micro_case.yardstick, micro_case.batch, method.window);
   std::vector<Contestant*> order = {&yardstick, &subject, &null_test};
   for (int round = 0; round < method.rounds; ++round) {
     for (Contestant* contestant : order) contestant->Play();

@@ -33,12 +33,13 @@ inline MicroBar AtMost(double ratio) { return {MicroBar::kRatio, ratio}; }
 // To what the yardstick takes.
 inline MicroBar AddsAtMost(double nanoseconds) { return {MicroBar::kAddedNanoseconds, nanoseconds}; }
 
-// Both functions do their thing so many times.
+// Both functions do their thing so many times: a multiple of `batch`.
 struct MicroCase {
   std::string name;
   std::function<void(int64_t times)> subject;
   std::function<void(int64_t times)> yardstick;
   MicroBar bar;
+  int64_t batch = 1;
 };
 
 struct MicroMethod {

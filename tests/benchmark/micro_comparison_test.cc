@@ -38,6 +38,16 @@ TEST(MicroComparisonTest, WhatIsAddedIsADifference) {
   EXPECT_EQ(result.verdict, Verdict::kMet);
 }
 
+TEST(MicroComparisonTest, RunsWholeBatches) {
+  bool whole = true;
+  auto work = [&](int64_t times) {
+    whole = whole && times % 7 == 0;
+    Work(times);
+  };
+  Measure({"", work, work, AtMost(2), 7}, kShort);
+  EXPECT_TRUE(whole);
+}
+
 TEST(MicroComparisonTest, ALineSaysTheBarAndTheVerdict) {
   MicroResult result = {.subject_nanoseconds = 12,
                         .yardstick_nanoseconds = 10,
