@@ -19,10 +19,10 @@ bool PendingSleep::Start() {
   cancelled_ = context_.scope->cancelled();
   if (cancelled_ && ready_queue.TakeInlineCompletion()) return false;
   waiting_ = true;
-  if (cancelled_ || duration_ <= absl::ZeroDuration()) {
+  if (cancelled_ || deadline_ == MonotonicTime::Past()) {
     ready_queue.Push(*this);
   } else {
-    context_.loop->timers.Start(*this, context_.loop->clock.Now() + duration_);
+    context_.loop->timers.Start(*this, deadline_);
   }
   return true;
 }
@@ -40,6 +40,9 @@ absl::Status PendingSleep::TakeResult() const {
   return cancelled_ ? context_.scope->Failure("sleep") : absl::OkStatus();
 }
 
-std::string PendingSleep::Describe() const { return absl::StrCat("sleep of ", absl::FormatDuration(duration_)); }
+std::string PendingSleep::Describe() const {
+  if (!Timer::active()) return "its turn after a sleep";
+  return absl::StrCat("sleep for another ", absl::FormatDuration(deadline_ - context_.loop->clock.Now()));
+}
 
 }  // namespace proactor::internal

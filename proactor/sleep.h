@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sleep: waits for a time, and lets everybody else run meanwhile.
+// Sleep, SleepUntil: waits for a time, and lets everybody else run meanwhile.
 //
 //   co_await Try(Sleep(absl::Milliseconds(20)));
+//   co_await Try(SleepUntil(context.loop->clock.Now() + absl::Seconds(1)));   // or an absl::Time
 //
-// Never early: the duration starts from a fresh reading of the clock when it is awaited, and fractions of a nanosecond
-// are rounded up. A duration of zero or less gives the other ready coroutines a turn. Costs no system call and no
-// allocation.
+// Never early: a duration starts from a fresh reading of the clock when it is awaited, and fractions of a nanosecond
+// are rounded up. A time of day is made a duration then: a change of the system's clock after that has no effect. What
+// is over already (a duration of zero or less, a time that has passed) gives the other ready coroutines a turn; what is
+// infinite lasts until it is cancelled. Costs no system call and no allocation.
 //
 // Result: OK. Cancelled: `kCancelled`. Threads: the scheduler's.
 #ifndef PROACTOR_SLEEP_H_
@@ -16,7 +18,10 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "proactor/clock.h"
+#include "proactor/context.h"
 #include "proactor/leaf_awaiter.h"
+#include "proactor/monotonic_time.h"
 #include "proactor/promise.h"
 #include "proactor/timer.h"
 
@@ -25,8 +30,8 @@ namespace internal {
 
 class PendingSleep : public Suspension, private Timer {
  public:
-  PendingSleep(PromiseBase& promise, const Context& context, absl::Duration duration)
-      : promise_(promise), context_(context), duration_(duration) {}
+  PendingSleep(PromiseBase& promise, const Context& context, MonotonicTime deadline)
+      : promise_(promise), context_(context), deadline_(deadline) {}
   ~PendingSleep();
 
   bool Start();
@@ -46,31 +51,46 @@ class PendingSleep : public Suspension, private Timer {
 
  protected:
   PromiseBase& promise_;
+  const Context& context_;
 
  private:
   void Fire() final;
 
-  const Context& context_;
-  absl::Duration duration_;
+  MonotonicTime deadline_;
   bool waiting_ = false;  // From `Start` until it has been resumed.
   bool cancelled_ = false;
 };
 
-class [[nodiscard]] SleepAwaitable {
+// `Time` is an absl::Duration, an absl::Time, or a MonotonicTime.
+template <class Time>
+class [[nodiscard]] TimedSleep {
  public:
-  explicit SleepAwaitable(absl::Duration duration) : duration_(duration) {}
+  explicit TimedSleep(Time time) : time_(time) {}
   template <bool kTry>
   auto MakeAwaiter(PromiseBase& promise, const Context& context) && {
-    return LeafAwaiter<PendingSleep, kTry>(promise, context, duration_);
+    return LeafAwaiter<PendingSleep, kTry>(promise, context, Deadline(context.loop->clock, time_));
   }
 
  private:
-  absl::Duration duration_;
+  static MonotonicTime Deadline(const Clock& clock, absl::Duration duration) {
+    return duration > absl::ZeroDuration() ? clock.Now() + duration : MonotonicTime::Past();
+  }
+  static MonotonicTime Deadline(const Clock& clock, absl::Time time) {
+    return Deadline(clock, time - clock.WallTime());
+  }
+  static MonotonicTime Deadline(const Clock&, MonotonicTime time) { return time; }
+
+  Time time_;
 };
+
+using SleepAwaitable = TimedSleep<absl::Duration>;
 
 }  // namespace internal
 
 inline internal::SleepAwaitable Sleep(absl::Duration duration) { return internal::SleepAwaitable(duration); }
+
+inline auto SleepUntil(absl::Time time) { return internal::TimedSleep(time); }
+inline auto SleepUntil(MonotonicTime time) { return internal::TimedSleep(time); }
 
 }  // namespace proactor
 

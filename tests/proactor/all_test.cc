@@ -196,8 +196,8 @@ TEST(AllInTimeTest, ADumpShowsWhoWaitsForWhat) {
   std::string dump = world.scheduler().Dump();
   world.scheduler().Shutdown();
   EXPECT_THAT(dump, HasSubstr("waits for 2 children of its own"));
-  EXPECT_THAT(dump, HasSubstr("sleep of 1s"));
-  EXPECT_THAT(dump, HasSubstr("sleep of 2s"));
+  EXPECT_THAT(dump, HasSubstr("sleep for another 1s"));
+  EXPECT_THAT(dump, HasSubstr("sleep for another 2s"));
 }
 
 class AllSettledTest : public BackendTest {};

@@ -103,7 +103,7 @@ TEST_P(SchedulerTest, DumpSaysWhoWaitsForWhat) {
   EXPECT_THAT(Run(body()), IsOk());
   EXPECT_THAT(dump, HasSubstr("task patient"));
   EXPECT_THAT(dump, HasSubstr("scheduler_test.cc:"));
-  EXPECT_THAT(dump, HasSubstr("waits for sleep of 1h"));
+  EXPECT_THAT(dump, HasSubstr("waits for sleep for another "));
   EXPECT_THAT(dump, HasSubstr("task main"));
 }
 

@@ -7,6 +7,7 @@
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
 #include "proactor/try.h"
 #include "tests/support/backends.h"
 
@@ -73,6 +74,55 @@ TEST_P(SleepTest, ZeroGivesTheOthersATurn) {
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   EXPECT_THAT(order, ElementsAre(1, 2, 1, 2, 1, 2));
+}
+
+TEST_P(SleepTest, UntilATimeIsNeverEarly) {
+  auto body = [&]() -> Task<absl::Status> {
+    const Clock& clock = (co_await CurrentContext()).loop->clock;
+    MonotonicTime deadline = clock.Now() + absl::Milliseconds(2);
+    co_await Try(SleepUntil(deadline));
+    EXPECT_GE(clock.Now(), deadline);
+    // A time of day becomes a duration when it is awaited.
+    MonotonicTime start = clock.Now();
+    absl::Time time = clock.WallTime() + absl::Milliseconds(5);
+    co_await Try(SleepUntil(time));
+    EXPECT_GT(clock.Now() - start, absl::Milliseconds(1));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(SleepTest, UntilATimeThatHasPassedGivesTheOthersATurn) {
+  std::vector<int> order;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    const Clock& clock = (co_await CurrentContext()).loop->clock;
+    auto other = [&]() -> Task<absl::Status> {
+      order.push_back(1);
+      co_return absl::OkStatus();
+    };
+    group.Spawn(other());
+    co_await Try(SleepUntil(clock.Now()));
+    order.push_back(2);
+    for (MonotonicTime time : {MonotonicTime::Past(), MonotonicTime{}}) co_await Try(SleepUntil(time));
+    for (absl::Time time : {absl::InfinitePast(), absl::UnixEpoch()}) co_await Try(SleepUntil(time));
+    for (absl::Duration duration : {-absl::InfiniteDuration(), absl::Seconds(-1)}) co_await Try(Sleep(duration));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(order, ElementsAre(1, 2));
+}
+
+TEST_P(SleepTest, WhatIsInfiniteLastsUntilItIsCancelled) {
+  auto body = [&]() -> Task<absl::Status> {
+    absl::Status status = co_await WithTimeout(absl::Milliseconds(1), Sleep(absl::InfiniteDuration()));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    status = co_await WithTimeout(absl::Milliseconds(1), SleepUntil(absl::InfiniteFuture()));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    status = co_await WithTimeout(absl::Milliseconds(1), SleepUntil(MonotonicTime::Infinite()));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(SleepTest);
