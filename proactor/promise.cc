@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "proactor/log.h"
 #include "proactor/task_record.h"
 
 namespace proactor {
@@ -44,6 +45,22 @@ void DestroyFrames(PromiseBase& outermost) noexcept {
   outermost.handle().destroy();
 }
 
+void DestroyUnawaited(PromiseBase& promise) noexcept {
+  Log(LogSeverity::kWarning, absl::StrCat("The coroutine ", DescribeCoroutine(promise),
+                                          " was never run: co_await it, or give it to Spawn or Run."));
+  DestroyFrames(promise);
+}
+
+void AwaitedTwice(const PromiseBase& parent) {
+  CheckFailed(absl::StrCat("The coroutine ", DescribeCoroutine(parent),
+                           " awaits a Task that was used already: it is awaited or spawned once, and empty after a "
+                           "move."));
+}
+
+absl::Status EscapedException(const PromiseBase& promise, std::string_view what) {
+  return absl::InternalError(absl::StrCat(DescribeCoroutine(promise), " let an exception escape: ", std::string(what)));
+}
+
 }  // namespace internal
 
 namespace {
@@ -78,7 +95,6 @@ std::string_view BaseName(std::string_view path) { return path.substr(path.rfind
 std::string DescribeCoroutine(const PromiseBase& promise) { return DescribeCoroutine(promise.where()); }
 
 std::string DescribeCoroutine(const std::source_location& where) {
-  if (where.line() == 0) return "a coroutine before its first co_await";
   return absl::StrCat(FunctionName(where.function_name()), " (", std::string(BaseName(where.file_name())), ":",
                       where.line(), ")");
 }

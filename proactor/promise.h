@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -50,6 +51,15 @@ concept Awaitable = requires(A&& awaitable, PromiseBase& promise, const Context&
 
 // Destroys the frame of `outermost` and of all children that it still holds, from the innermost outwards.
 void DestroyFrames(PromiseBase& outermost) noexcept;
+
+// The same for a coroutine that nobody ran, with a warning that names it.
+void DestroyUnawaited(PromiseBase& promise) noexcept;
+
+// Ends the process: `parent` awaits a Task that is empty.
+[[noreturn]] void AwaitedTwice(const PromiseBase& parent);
+
+// The failure of a coroutine that let an exception escape.
+absl::Status EscapedException(const PromiseBase& promise, std::string_view what);
 
 }  // namespace internal
 
@@ -87,7 +97,7 @@ class PromiseBase {
     return (awaiting_ & kChild) != 0 ? reinterpret_cast<internal::ChildLink*>(awaiting_ & ~kChild) : nullptr;
   }
 
-  // Where the coroutine's latest `co_await` stands; line 0 before the first.
+  // Where the coroutine's latest `co_await` stands, and before the first, the coroutine itself.
   std::source_location where() const { return where_; }
 
   // What an `await_suspend` returns to continue with this coroutine: its handle, or nothing when its task has used up
@@ -128,7 +138,7 @@ class PromiseBase {
   }
 
  protected:
-  PromiseBase() = default;
+  explicit PromiseBase(const std::source_location& where) : where_(where) {}
   ~PromiseBase() = default;
 
   // The result, as far as it is a status. Promises of types that cannot carry one never fail.
@@ -148,7 +158,7 @@ class PromiseBase {
   std::source_location where_;
 };
 
-// The coroutine's name and where it waits, such as "Echo (server.cc:12)".
+// The coroutine's name and where it waits, such as "Echo (server.cc:12)"; the same of one that stood at `where`.
 std::string DescribeCoroutine(const PromiseBase& promise);
 std::string DescribeCoroutine(const std::source_location& where);
 

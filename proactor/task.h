@@ -11,7 +11,8 @@
 //   }
 //
 // Result: any type, `void` included. Functions that can fail return `absl::Status` or `absl::StatusOr<T>`.
-// Lifetime: awaiting starts the coroutine by symmetric transfer and destroys it before the result is returned.
+// Lifetime: awaiting starts the coroutine at once, by symmetric transfer, before anything else that is ready, and
+//   destroys it before the result is returned. One that is dropped unawaited is destroyed unrun, with a warning.
 //   Parameters are copied or moved into the frame; references and lambda captures must outlive the await. Calling a
 //   coroutine lambda copies its parameters, not its captures: name the lambda before you await its result.
 // Exceptions: one that escapes becomes the task's failure (`kInternal`, with what it said) where T can carry one, and
@@ -24,8 +25,8 @@
 
 #include <coroutine>
 #include <exception>
+#include <source_location>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -45,6 +46,9 @@ template <class T>
 class Promise final : public PromiseBase, public ResultSlot<T> {
  public:
   static constexpr bool kCarriesStatus = CarriesStatus<T>;
+
+  // The default argument is where the coroutine itself stands.
+  explicit Promise(std::source_location where = std::source_location::current()) : PromiseBase(where) {}
 
   Task<T> get_return_object();
 
@@ -66,20 +70,14 @@ class Promise final : public PromiseBase, public ResultSlot<T> {
     try {
       throw;
     } catch (const std::exception& exception) {
-      Escaped(exception.what());
+      SetFailure(EscapedException(*this, exception.what()));
     } catch (...) {
-      Escaped("an object that is not a std::exception");
+      SetFailure(EscapedException(*this, "an object that is not a std::exception"));
     }
 #endif
   }
 
  private:
-  void Escaped(std::string_view what) {
-    std::string sentence = DescribeCoroutine(*this) + " let an exception escape: ";
-    sentence.append(what);
-    SetFailure(absl::InternalError(sentence));
-  }
-
   bool Failed() const override {
     if constexpr (CarriesStatus<T>) {
       return !this->result.ok();
@@ -120,7 +118,7 @@ class [[nodiscard]] Task {
     return *this;
   }
   ~Task() {
-    if (promise_ != nullptr) internal::DestroyFrames(*promise_);
+    if (promise_ != nullptr) internal::DestroyUnawaited(*promise_);
   }
 
   // Gives the coroutine, not yet started, to whoever will run and destroy it.
@@ -131,6 +129,7 @@ class [[nodiscard]] Task {
 
   template <bool kTry>
   internal::TaskAwaiter<T, kTry> MakeAwaiter(PromiseBase& parent, const Context& context) && {
+    if (promise_ == nullptr) internal::AwaitedTwice(parent);
     return internal::TaskAwaiter<T, kTry>(std::move(*this).Release(), parent, context);
   }
 

@@ -117,12 +117,21 @@ TEST(DescribeCoroutineTest, ALambdaHasTheNameOfTheFunctionAroundIt) {
   EXPECT_THAT(NameOf(lambda()), HasSubstr("ALambdaHasTheNameOfTheFunctionAroundIt"));
 }
 
-TEST(DescribeCoroutineTest, OneThatHasNotAwaitedYetIsSaidToBe) {
+TEST(DescribeCoroutineTest, OneThatHasNotAwaitedYetIsWhereItIsWritten) {
+  auto name = [](auto task) {
+    PromiseBase& promise = std::move(task).Release();
+    std::string name = DescribeCoroutine(promise);
+    internal::DestroyFrames(promise);
+    return name;
+  };
+  EXPECT_THAT(name(elsewhere::Free()), MatchesRegex("elsewhere::Free \\(promise_test.cc:[0-9]+\\)"));
+  elsewhere::Class object;
+  EXPECT_THAT(name(object.Member(1)), MatchesRegex("elsewhere::Class::Member \\(promise_test.cc:[0-9]+\\)"));
+  EXPECT_THAT(name(elsewhere::Template(1)), MatchesRegex("elsewhere::Template \\(promise_test.cc:[0-9]+\\)"));
+  uint32_t here = std::source_location::current().line();
   auto body = []() -> Task<int> { co_return 1; };
-  Task<int> task = body();
-  PromiseBase& promise = std::move(task).Release();
-  EXPECT_EQ(DescribeCoroutine(promise), "a coroutine before its first co_await");
-  internal::DestroyFrames(promise);
+  EXPECT_THAT(name(body()), HasSubstr("OneThatHasNotAwaitedYetIsWhereItIsWritten"));
+  EXPECT_THAT(name(body()), HasSubstr("promise_test.cc:" + std::to_string(here + 1)));
 }
 
 // --- Where it waits. ---

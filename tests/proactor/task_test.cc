@@ -4,9 +4,13 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/cancellation.h"
+#include "proactor/log.h"
 #include "proactor/sleep.h"
 #include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
@@ -18,6 +22,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 
 // Writes its name into a log when it dies.
 class Loud {
@@ -64,11 +70,64 @@ TEST(TaskTest, DoesNotStartBeforeItIsAwaited) {
   EXPECT_TRUE(world.Run(body()));
 }
 
-TEST(TaskTest, OneThatIsNeverAwaitedIsDestroyedUnrun) {
+// What the library logs while it lives.
+class Warnings {
+ public:
+  Warnings() : before_(SetLogSink([](LogSeverity, std::string_view line) { lines.emplace_back(line); })) {
+    lines.clear();
+  }
+  ~Warnings() { SetLogSink(before_); }
+  static inline std::vector<std::string> lines;
+
+ private:
+  LogSink before_;
+};
+
+TEST(TaskTest, OneThatIsNeverAwaitedIsDestroyedUnrunWithAWarningThatNamesIt) {
+  Warnings warnings;
   std::vector<std::string> log;
   auto child = [](std::unique_ptr<Loud>) -> Task<void> { co_return; };
   { Task<void> task = child(std::make_unique<Loud>(log, "parameter")); }
   EXPECT_THAT(log, ElementsAre("parameter"));
+  { Task<int> task = Number(1); }
+  EXPECT_THAT(warnings.lines,
+              ElementsAre(HasSubstr("OneThatIsNeverAwaitedIsDestroyed"),
+                          MatchesRegex("The coroutine .*::Number \\(task_test.cc:[0-9]+\\) was never run: .*")));
+}
+
+TEST(TaskTest, OneThatIsLeftBehindByAFailureIsSaidToBe) {
+  Warnings warnings;
+  SimulatedWorld world;
+  auto body = []() -> Task<absl::Status> {
+    Task<int> number = Number(1);
+    co_await Try(absl::DataLossError("before it is awaited"));
+    co_await std::move(number);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(warnings.lines, ElementsAre(HasSubstr("Number")));
+}
+
+TEST(TaskTest, WhatIsMovedAwaitedSpawnedOrDroppedByALibraryFunctionIsNoReasonToWarn) {
+  Warnings warnings;
+  SimulatedWorld world;
+  auto fine = []() -> Task<absl::Status> { co_return co_await Sleep(absl::Seconds(1)); };
+  auto body = [&]() -> Task<absl::Status> {
+    Task<absl::Status> first = fine();
+    Task<absl::Status> second = std::move(first);
+    co_await Try(std::move(second));
+    absl::Status late = co_await WithTimeout(absl::Milliseconds(1), fine());
+    CancelScope scope(co_await CurrentContext());
+    scope.Cancel();
+    absl::Status cancelled = co_await internal::InScope(scope, fine());
+    absl::Status both = co_await internal::InScope(scope, WithTimeout(absl::Seconds(1), fine()));
+    co_return absl::OkStatus();
+  };
+  world.scheduler().Spawn(fine(), "spawned");
+  EXPECT_THAT(world.Run(body()), IsOk());
+  world.scheduler().Spawn(fine(), "cancelled before it begins");
+  world.scheduler().Shutdown();
+  EXPECT_THAT(warnings.lines, IsEmpty());
 }
 
 TEST(TaskTest, IsDestroyedBeforeItsResultIsUsed) {
@@ -156,7 +215,7 @@ TEST(TaskDeathTest, AwaitedTwiceEndsTheProcessWithASentence) {
         SimulatedWorld world;
         world.Run(twice());
       },
-      "A Task was used twice");
+      "The coroutine .*TaskDeathTest_AwaitedTwice.*task_test.cc:[0-9]+\\) awaits a Task that was used already");
 }
 
 // Invariant 1: a frame is never destroyed while one of its operations is in flight.
