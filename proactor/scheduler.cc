@@ -64,7 +64,7 @@ Scheduler::~Scheduler() {
   }
 }
 
-void Scheduler::Spawn(Task<absl::Status> task, std::string_view name) {
+void Scheduler::Spawn(Task<absl::Status> task, TaskName name) {
   CheckThread();
   (new SpawnRecord(*this, *root_scope_, name))->Start(std::move(task).Release());
 }

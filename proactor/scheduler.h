@@ -42,9 +42,9 @@ class Scheduler : private Loop {
   template <class T>
   T Run(Task<T> task);
 
-  // Starts a task that nobody awaits. A failure, other than a cancellation, is logged with the name, which must outlive
-  // the task. Prefer `TaskGroup::Spawn`: this is for the root.
-  void Spawn(Task<absl::Status> task, std::string_view name = "");
+  // Starts a task that nobody awaits, in a later step of the loop. A failure, other than a cancellation, is logged with
+  // the name. Prefer `TaskGroup::Spawn`: this is for the root.
+  void Spawn(Task<absl::Status> task, TaskName name = "");
 
   // Calls `function` on the scheduler's thread, in a later step of the loop; in the order of posting for one sender.
   // Any thread, as long as the scheduler lives. What is posted and not yet called when it ends is destroyed uncalled.

@@ -42,7 +42,7 @@ TaskGroup::~TaskGroup() {
 }
 
 void TaskGroup::SpawnRoot(PromiseBase& root, SpawnOptions options) {
-  CheckAlive("Spawn of ", options.name);
+  CheckAlive("Spawn of ", options.name.text());
   children_.Add();
   Child* child = new Child(*this, options);
   if (HasRoom()) {

@@ -14,7 +14,7 @@
 //    `.on_failure = kLog` fails alone: the failure is logged and the group goes on. With `.collect_failures` all do;
 //    the group then yields all failures in one status.
 //  - Cancelling from outside, or a deadline around it, cancels the body and all children.
-//  - A child runs for the first time in a later step of the loop, never inside `Spawn`.
+//  - A child first runs in a later step of the loop, never inside `Spawn`; children begin in the order of spawning.
 //  - The body's own locals end with the body, before the children do. What children refer to is declared outside the
 //    body, or the body ends with `co_await group.Join()`. A coroutine lambda with captures is passed itself, as above,
 //    rather than called: the group then keeps it as long as the child runs.
@@ -54,7 +54,7 @@ enum OnFailure : char {
 };
 
 struct SpawnOptions {
-  std::string_view name = "";  // For people: dumps and logs. Must outlive the child; usually a literal.
+  TaskName name = "";  // For people: dumps and logs.
   OnFailure on_failure = kCancelGroup;
 };
 static_assert(std::is_trivially_destructible_v<SpawnOptions>);

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/task_record.h"
 
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "proactor/cancellation.h"
 
 namespace proactor {
+
+TaskRecord::TaskRecord(Loop& loop, CancelScope& scope, TaskName name)
+    : context_{&loop, &scope, this},
+      name_(name.text().data()),
+      name_size_(static_cast<uint32_t>(name.text().size())),
+      name_is_copy_(!name.literal() && name_size_ > 0) {
+  if (name_is_copy_) name_ = static_cast<char*>(std::memcpy(internal::AllocateFrame(name_size_), name_, name_size_));
+}
 
 void TaskRecord::Start(PromiseBase& root) { StartFrom(root, context_.loop->ready_queue); }
 
@@ -47,7 +57,7 @@ Suspension* TaskRecord::waiting() const {
 }
 
 std::string TaskRecord::Dump() const {
-  std::string text = absl::StrCat("task ", name_.empty() ? "(unnamed)" : std::string(name_));
+  std::string text = absl::StrCat("task ", name().empty() ? "(unnamed)" : std::string(name()));
   std::string indent = "\n  ";
   for (const PromiseBase* promise = root_; promise != nullptr;) {
     absl::StrAppend(&text, indent, DescribeCoroutine(*promise));

@@ -15,19 +15,36 @@
 #define PROACTOR_TASK_RECORD_H_
 
 #include <coroutine>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "proactor/context.h"
+#include "proactor/frame_pool.h"
 #include "proactor/promise.h"
 #include "proactor/ready_queue.h"
 
 namespace proactor {
 
+// What a task is called, in dumps and logs. A literal costs nothing; any other text is copied when the task begins.
+class TaskName {
+ public:
+  consteval TaskName(const char* literal) : text_(literal), literal_(true) {}
+  TaskName(std::string_view text) : text_(text), literal_(false) {}
+  TaskName(const std::string& text) : text_(text), literal_(false) {}
+
+  constexpr std::string_view text() const { return text_; }
+  constexpr bool literal() const { return literal_; }
+
+ private:
+  std::string_view text_;
+  bool literal_;
+};
+
 class TaskRecord : public Suspension, private ListNode<TaskRecord> {
  public:
-  // The new task runs in `scope`. `name` is for people and must outlive the task: usually a literal.
-  TaskRecord(Loop& loop, CancelScope& scope, std::string_view name) : context_{&loop, &scope, this}, name_(name) {}
+  // The new task runs in `scope`.
+  TaskRecord(Loop& loop, CancelScope& scope, TaskName name);
 
   static void* operator new(size_t size) { return internal::AllocateFrame(size); }
   static void operator delete(void* record, size_t size) noexcept { internal::FreeFrame(record, size); }
@@ -44,7 +61,7 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   void RootFinished();
 
   const Context& context() const { return context_; }
-  std::string_view name() const { return name_; }
+  std::string_view name() const { return {name_, name_size_}; }
   PromiseBase& root() const { return *root_; }
 
   // What the task waits for: that of its innermost coroutine. Null while it runs, or waits for its turn.
@@ -59,7 +76,9 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   std::string Describe() const final { return "its turn"; }
 
  protected:
-  ~TaskRecord() = default;
+  ~TaskRecord() {
+    if (name_is_copy_) internal::FreeFrame(const_cast<char*>(name_), name_size_);
+  }
 
   // The task is over: take the result from `root()`, destroy the frames, tell whoever joins. May delete this record.
   virtual void Finished() = 0;
@@ -69,10 +88,32 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   friend class IntrusiveList;
 
   const Context context_;
-  std::string_view name_;
+  const char* name_;
+  uint32_t name_size_;
+  bool name_is_copy_;
   PromiseBase* root_ = nullptr;
   PromiseBase* next_ = nullptr;  // Who continues when the task's turn comes; null at its end.
 };
+
+namespace internal {
+
+struct CurrentTaskNameAwaitable {
+  struct Awaiter {
+    std::string_view name;
+    bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    std::string_view await_resume() const noexcept { return name; }
+  };
+  template <bool kTry>
+  Awaiter MakeAwaiter(PromiseBase&, const Context& context) && {
+    return {context.task->name()};
+  }
+};
+
+}  // namespace internal
+
+// Yields the name of the task of the coroutine that awaits it, without suspending: for its own logs.
+inline internal::CurrentTaskNameAwaitable CurrentTaskName() { return {}; }
 
 // All tasks in a scope and in the scopes inside it, each by its `Dump`.
 std::string DumpTasks(const CancelScope& scope);

@@ -2,6 +2,8 @@
 #include "proactor/task_record.h"
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
@@ -14,10 +16,12 @@
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/support/backends.h"
 
 namespace proactor {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
@@ -131,6 +135,100 @@ TEST_F(TaskRecordTest, WhileItsCoroutinesAreDestroyedItWaitsForNothing) {
   while (!scheduler().idle()) scheduler().Turn(MonotonicTime::Past());
   EXPECT_EQ(looked, 2);
 }
+
+// --- Names. ---
+
+TEST_F(TaskRecordTest, ANameThatIsMadeAtRunTimeIsCopied) {
+  for (int i : {1, 2}) {
+    std::string name = "a connection whose name is longer than short strings are: " + std::to_string(i);
+    Start(Innermost(), name);
+    name.assign(name.size(), 'x');
+  }
+  EXPECT_THAT(scheduler().Dump(), HasSubstr("task a connection whose name is longer than short strings are: 1\n"));
+  EXPECT_THAT(scheduler().Dump(), HasSubstr("task a connection whose name is longer than short strings are: 2\n"));
+}
+
+TEST_F(TaskRecordTest, ACoroutineCanAskForTheNameOfItsTaskWithoutSuspending) {
+  std::string main, child;
+  auto inner = [](std::string& name) -> Task<absl::Status> {
+    name = co_await CurrentTaskName();
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    std::string name = "child 1";
+    group.Spawn(inner(child), {.name = name});
+    co_return co_await inner(main);
+  };
+  absl::Status status = world_.Run(WithTaskGroup(body));
+  EXPECT_THAT(status, IsOk());
+  EXPECT_EQ(main, "main");
+  EXPECT_EQ(child, "child 1");
+}
+
+static_assert(TaskName("literal").literal());
+
+// --- When does a child first run? ---
+
+class FirstRunTest : public BackendTest {
+ protected:
+  Task<absl::Status> Write(int number) {
+    log_.push_back(number);
+    co_return absl::OkStatus();
+  }
+  std::vector<int> log_;
+};
+
+TEST_P(FirstRunTest, ASpawnedChildNeverRunsInsideSpawnAndThoseOfOneParentBeginInOrder) {
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 1; i <= 5; ++i) {
+      group.Spawn(Write(i));
+      EXPECT_THAT(log_, IsEmpty());
+    }
+    log_.push_back(0);
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(log_, ElementsAre(0, 1, 2, 3, 4, 5));
+}
+
+TEST_P(FirstRunTest, AnAwaitedChildRunsAtOnceBeforeWhatIsReady) {
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(Write(2));
+    co_await Try(Write(1));
+    EXPECT_THAT(log_, ElementsAre(1));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(log_, ElementsAre(1, 2));
+}
+
+TEST_P(FirstRunTest, ASpawnedChildRunsBehindWhatIsReady) {
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto first = [&]() -> Task<absl::Status> {
+      group.Spawn(Write(3));
+      log_.push_back(1);
+      co_return absl::OkStatus();
+    };
+    group.Spawn(first());
+    group.Spawn(Write(2));
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(log_, ElementsAre(1, 2, 3));
+}
+
+TEST_P(FirstRunTest, ATaskAtTheRootDoesNotRunInsideSpawn) {
+  auto nothing = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
+  scheduler().Spawn(Write(1), "one");
+  scheduler().Spawn(Write(2), std::string("two"));
+  EXPECT_THAT(log_, IsEmpty());
+  EXPECT_THAT(Run(nothing()), IsOk());
+  EXPECT_THAT(log_, ElementsAre(1, 2));
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(FirstRunTest);
 
 }  // namespace
 }  // namespace proactor
