@@ -13,7 +13,7 @@
 namespace proactor {
 
 CancelScope::CancelScope(const Context& outer, Exposure exposure)
-    : context_{outer.loop, this, outer.task},
+    : context_{outer.loop, this, outer.task, outer.locals},
       parent_(outer.scope),
       exposure_(exposure),
       stopping_(outer.scope->stopping_) {
@@ -25,7 +25,7 @@ CancelScope::CancelScope(const Context& outer, Exposure exposure)
   }
 }
 
-CancelScope::CancelScope(Loop& loop) : context_{&loop, this, nullptr} {}
+CancelScope::CancelScope(Loop& loop) : context_{&loop, this, nullptr, nullptr} {}
 
 CancelScope::~CancelScope() {
   Check(tasks_.empty() && children_.empty(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What flows down a `co_await` chain: the scheduler's loop, the cancel scope, the identity of the task.
+// What flows down a `co_await` chain: the scheduler's loop, the cancel scope, the identity of the task, its locals.
 //
 // A coroutine gets its context from whoever awaits it, and passes the same on, in one place: the promise's
 // `await_transform` (promise.h). Only a spawned task and a new cancel scope make a context; everybody else points at
@@ -32,6 +32,10 @@ class Proactor;
 class PromiseBase;
 class TaskRecord;
 
+namespace internal {
+struct TaskLocalBinding;
+}
+
 // The parts of a scheduler that the layers below it work with. `Scheduler` is the one class derived from it.
 struct Loop {
   Proactor& proactor;
@@ -48,6 +52,7 @@ struct Context {
   Loop* loop = nullptr;
   CancelScope* scope = nullptr;
   TaskRecord* task = nullptr;
+  const internal::TaskLocalBinding* locals = nullptr;  // The innermost (task_local.h).
 };
 
 namespace internal {

@@ -9,7 +9,7 @@
 namespace proactor {
 
 TaskRecord::TaskRecord(Loop& loop, CancelScope& scope, TaskName name)
-    : context_{&loop, &scope, this},
+    : context_{&loop, &scope, this, scope.context().locals},
       name_(name.text().data()),
       name_size_(static_cast<uint32_t>(name.text().size())),
       name_is_copy_(!name.literal() && name_size_ > 0) {

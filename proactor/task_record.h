@@ -43,7 +43,7 @@ class TaskName {
 
 class TaskRecord : public Suspension, private ListNode<TaskRecord> {
  public:
-  // The new task runs in `scope`.
+  // The new task runs in `scope`, and inherits the task-local values that were bound where that was made.
   TaskRecord(Loop& loop, CancelScope& scope, TaskName name);
 
   static void* operator new(size_t size) { return internal::AllocateFrame(size); }

@@ -69,9 +69,9 @@ TEST(BudgetTest, SizesInBytes) {
   EXPECT_EQ(sizeof(Task<absl::Status>), 8u);
   EXPECT_EQ(sizeof(TcpStream), 8u);
   EXPECT_EQ(sizeof(Descriptor), 40u);
-  EXPECT_EQ(sizeof(TaskRecord), 88u);
-  EXPECT_EQ(sizeof(Context), 24u);
-  EXPECT_EQ(sizeof(CancelScope), 136u);
+  EXPECT_EQ(sizeof(TaskRecord), 96u);
+  EXPECT_EQ(sizeof(Context), 32u);
+  EXPECT_EQ(sizeof(CancelScope), 144u);
 }
 
 struct Usage {

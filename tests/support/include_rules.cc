@@ -41,9 +41,10 @@ const Part kParts[] = {
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
     {"policies",
      {"proactor/sleep", "proactor/every", "proactor/yield", "proactor/timeout", "proactor/child_count",
-      "proactor/branch", "proactor/branches", "proactor/all", "proactor/any", "proactor/task_group", "proactor/failures",
-      "proactor/log_failure", "proactor/ready", "proactor/starting", "proactor/completion_queue", "proactor/retry",
-      "proactor/canceller", "proactor/stop_token", "proactor/until_stopping"},
+      "proactor/branch", "proactor/branches", "proactor/all", "proactor/any", "proactor/task_group",
+      "proactor/failures", "proactor/log_failure", "proactor/ready", "proactor/starting", "proactor/completion_queue",
+      "proactor/retry", "proactor/canceller", "proactor/stop_token", "proactor/until_stopping",
+      "proactor/task_local"},
      {"language", "sync", "protocol"}},
     // Made of operations.
     {"awaitables",
