@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/scheduler.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -97,12 +101,28 @@ void Scheduler::ReceiveMessages() {
   }
 }
 
+namespace {
+
+// As it is in a debugger's list of threads: "worker" (1234).
+std::string NameOfThisThread() {
+  char name[16] = "";  // No thread's name is longer.
+  pthread_getname_np(pthread_self(), name, sizeof(name));
+  return absl::StrCat("\"", name, "\" (", gettid(), ")");
+}
+
+}  // namespace
+
 void Scheduler::CheckThread() {
   // Its address tells threads apart, for less than asking who this is.
   static thread_local constinit char mark = 0;
-  if (thread_ == nullptr) thread_ = &mark;
-  Check(thread_ == &mark,
-        "A Scheduler was used from a thread other than the one that runs it: send it work with Post.");
+  if (thread_ == nullptr) {
+    thread_ = &mark;
+    thread_name_ = NameOfThisThread();
+  }
+  Check(thread_ == &mark, [&] {
+    return absl::StrCat("A Scheduler was used from the thread ", NameOfThisThread(), ", but runs on ", thread_name_,
+                        ": send it work with Post.");
+  });
 }
 
 }  // namespace proactor

@@ -89,6 +89,7 @@ class Scheduler : private Loop {
   std::unique_ptr<Proactor> proactor_;
   std::optional<CancelScope> root_scope_;  // Until the destructor's end.
   const char* thread_ = nullptr;  // The address of the running thread's mark; null before the first run.
+  std::string thread_name_;
   bool turning_ = false;
   bool closing_ = false;
   const bool* main_over_ = nullptr;  // Set by the task of the current `Run`.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/scheduler.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <string>
 #include <thread>
@@ -313,9 +315,13 @@ TEST(SchedulerThreadsDeathTest, UseFromAnotherThreadEndsTheProcessWithASentence)
       {
         Bench bench(Backend::kSimulated);
         bench.scheduler().Turn(MonotonicTime::Past());
-        std::thread([&] { bench.scheduler().Turn(MonotonicTime::Past()); }).join();
+        std::thread([&] {
+          pthread_setname_np(pthread_self(), "stranger");
+          bench.scheduler().Turn(MonotonicTime::Past());
+        }).join();
       },
-      "used from a thread other than the one that runs it: send it work with Post");
+      "used from the thread \"stranger\" \\([0-9]+\\), but runs on \"scheduler_test\" \\([0-9]+\\): "
+      "send it work with Post");
 }
 
 TEST(SchedulerDeathTest, RunInsideATaskEndsTheProcessWithASentence) {
