@@ -55,7 +55,7 @@ class PendingYield : public Suspension {
   }
   bool Failed() const { return cancelled_; }
   absl::Status TakeResult() const {
-    return cancelled_ ? absl::CancelledError("yield: Operation canceled") : absl::OkStatus();
+    return cancelled_ ? context_.scope->Failure("yield") : absl::OkStatus();
   }
   absl::Status TakeFailure() const { return TakeResult(); }
   void TakeValue() const {}
