@@ -36,7 +36,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/promise.h"
-#include "proactor/sync/fixed_queue.h"
+#include "proactor/sync/exchange.h"
 #include "proactor/sync/waiter_list.h"
 
 namespace proactor {
@@ -45,7 +45,7 @@ template <class T>
 class Channel {
  public:
   // How many values it holds that nobody has received. With 0, a send lasts until a receiver has the value.
-  explicit Channel(size_t capacity) : queue_(capacity) {}
+  explicit Channel(size_t capacity) : exchange_(capacity) {}
 
   auto Send(T&& value ABSL_ATTRIBUTE_LIFETIME_BOUND) { return SendAwaitable{*this, value}; }
   auto Send(const T& value ABSL_ATTRIBUTE_LIFETIME_BOUND) requires std::is_trivially_copyable_v<T> {
@@ -54,26 +54,27 @@ class Channel {
   auto Receive() { return ReceiveAwaitable{*this}; }
 
   // The same without waiting, and without asking whether the scope is cancelled. Not sent: it is full, or closed.
-  bool TrySend(T&& value) { return !closed_ && Put(value, nullptr); }
+  bool TrySend(T&& value) { return !exchange_.closed && exchange_.Send(value, nullptr); }
   bool TrySend(const T& value) requires std::is_trivially_copyable_v<T> {
     return TrySend(std::move(const_cast<T&>(value)));
   }
   // Nothing to take: it is empty, or has ended.
   std::optional<T> TryReceive() {
     std::optional<T> value;
-    TakeInto(value, nullptr);
+    exchange_.Receive(value, nullptr);
     return value;
   }
 
   // By either side. Again does nothing.
-  void Close();
+  void Close() { exchange_.Close(); }
 
-  bool closed() const { return closed_; }
+  bool closed() const { return exchange_.closed; }
   // How many values are queued.
-  size_t size() const { return queue_.size(); }
-  size_t capacity() const { return queue_.capacity(); }
+  size_t size() const { return exchange_.queue.size(); }
+  size_t capacity() const { return exchange_.queue.capacity(); }
 
  private:
+  using Exchange = internal::Exchange<T, Waiter, WaiterList>;
   class PendingSend;
   class PendingReceive;
 
@@ -93,103 +94,43 @@ class Channel {
     }
   };
 
-  // Moves `value` to a receiver or into the queue, if one or the other is there.
-  bool Put(T& value, const PromiseBase* sender);
-  // Moves the oldest value into `taken`, if there is one, and that of a sender who waits into the room it leaves.
-  bool TakeInto(std::optional<T>& taken, const PromiseBase* receiver);
-
-  internal::FixedQueue<T> queue_;
-  // Receivers wait only while nothing is queued, senders only while there is no room.
-  WaiterList senders_;
-  WaiterList receivers_;
-  bool closed_ = false;
+  Exchange exchange_;
 };
 
 template <class T>
-class Channel<T>::PendingSend : public Waiter {
+class Channel<T>::PendingSend : public internal::SendingLeaf<typename Exchange::Sending> {
  public:
   PendingSend(PromiseBase& promise, const Context& context, const SendAwaitable& send)
-      : Waiter(promise, context), channel_(send.channel), value_(send.value) {}
+      : PendingSend::SendingLeaf(send.value, promise, context), exchange_(send.channel.exchange_) {}
 
   bool Start() {
-    if (ScopeCancelled()) return Settle(kCancelled);
-    refused_ = channel_.closed_;
-    return refused_ || channel_.Put(value_, &promise_) ? Settle(kGranted) : WaitIn(channel_.senders_);
+    if (this->ScopeCancelled()) return this->Settle(Waiter::kCancelled);
+    if (exchange_.closed) this->Refuse();
+    bool over = exchange_.closed || exchange_.Send(this->value(), &this->promise_);
+    return over ? this->Settle(Waiter::kGranted) : this->WaitIn(exchange_.senders);
   }
-  bool Failed() const { return refused_ || Waiter::Failed(); }
-  absl::Status TakeFailure() const {
-    return refused_ ? absl::FailedPreconditionError("send: the channel is closed") : Waiter::TakeFailure();
-  }
-  absl::Status TakeResult() const { return Failed() ? TakeFailure() : absl::OkStatus(); }
   std::string Describe() const final { return "room in a channel"; }
 
  private:
-  friend Channel;
-  Channel& channel_;
-  T& value_;
-  bool refused_ = false;
+  Exchange& exchange_;
 };
 
 template <class T>
-class Channel<T>::PendingReceive : public Waiter {
+class Channel<T>::PendingReceive : public internal::ReceivingLeaf<T, typename Exchange::Receiving> {
  public:
   PendingReceive(PromiseBase& promise, const Context& context, const ReceiveAwaitable& receive)
-      : Waiter(promise, context), channel_(receive.channel) {}
+      : PendingReceive::ReceivingLeaf(promise, context), exchange_(receive.channel.exchange_) {}
 
   bool Start() {
-    if (ScopeCancelled()) return Settle(kCancelled);
-    return channel_.TakeInto(value_, &promise_) || channel_.closed_ ? Settle(kGranted) : WaitIn(channel_.receivers_);
+    if (this->ScopeCancelled()) return this->Settle(Waiter::kCancelled);
+    bool over = exchange_.Receive(this->value(), &this->promise_) || exchange_.closed;
+    return over ? this->Settle(Waiter::kGranted) : this->WaitIn(exchange_.receivers);
   }
-  absl::StatusOr<std::optional<T>> TakeResult() {
-    if (Failed()) return TakeFailure();
-    return TakeValue();
-  }
-  std::optional<T> TakeValue() { return std::move(value_); }
   std::string Describe() const final { return "a value from a channel"; }
 
  private:
-  friend Channel;
-  Channel& channel_;
-  std::optional<T> value_;  // None if it is woken at the end.
+  Exchange& exchange_;
 };
-
-template <class T>
-bool Channel<T>::Put(T& value, const PromiseBase* sender) {
-  if (Waiter* waiter = receivers_.FrontExcept(sender)) {
-    static_cast<PendingReceive*>(waiter)->value_.emplace(std::move(value));
-    receivers_.Wake(*waiter);
-    return true;
-  }
-  if (queue_.full()) return false;
-  queue_.Push(std::move(value));
-  return true;
-}
-
-template <class T>
-bool Channel<T>::TakeInto(std::optional<T>& taken, const PromiseBase* receiver) {
-  Waiter* waiter = senders_.FrontExcept(receiver);
-  if (!queue_.empty()) {
-    taken.emplace(std::move(queue_.front()));
-    queue_.Pop();
-    if (waiter == nullptr) return true;
-    queue_.Push(std::move(static_cast<PendingSend*>(waiter)->value_));
-  } else {
-    if (waiter == nullptr) return false;
-    taken.emplace(std::move(static_cast<PendingSend*>(waiter)->value_));
-  }
-  senders_.Wake(*waiter);
-  return true;
-}
-
-template <class T>
-void Channel<T>::Close() {
-  closed_ = true;
-  receivers_.WakeAll();
-  while (Waiter* waiter = senders_.front()) {
-    static_cast<PendingSend*>(waiter)->refused_ = true;
-    senders_.Wake(*waiter);
-  }
-}
 
 }  // namespace proactor
 

@@ -85,6 +85,11 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   }
   // Somebody will wake it.
   bool WaitIn(WaiterList& list);
+  // The same without a list, until `Schedule`.
+  bool WaitOutside() {
+    waiting_ = true;
+    return true;
+  }
 
   // For who waits in several lists, one after the other:
   // Leaves the list that it is in; what comes next decides whether the wait is over.

@@ -36,6 +36,10 @@ const Part kParts[] = {
     {"protocol",
      {"proactor/proactor", "proactor/operation/operation_base", "proactor/remote_message"},
      {"language", "system"}},
+    // Coroutines of several schedulers, and threads, that wait for each other.
+    {"shared sync",
+     {"proactor/sync/shared_waiter", "proactor/sync/shared_channel", "proactor/sync/shared_future"},
+     {"language", "sync", "protocol"}},
     // Neither of the next two knows the other.
     {"backend", {"proactor/backend/"}, {"language", "system", "blocking pool", "descriptor", "protocol"}},
     {"operation", {"proactor/operation/"}, {"language", "system", "descriptor", "protocol"}},
@@ -53,14 +57,14 @@ const Part kParts[] = {
     {"scheduler", {"proactor/scheduler"}, {"language", "protocol"}},
     {"run", {"proactor/run"}, {"language", "protocol", "scheduler", "backend"}},
     {"testing", {"proactor/testing/"}, {"language", "system", "protocol", "scheduler", "backend"}},
-    {"net", {"net/"}, {"language", "sync", "system", "descriptor", "protocol", "operation", "policies"}},
-    {"fs", {"fs/"}, {"language", "sync", "system", "descriptor", "protocol", "operation", "policies"}},
+    {"net", {"net/"}, {"language", "sync", "shared sync", "system", "descriptor", "protocol", "operation", "policies"}},
+    {"fs", {"fs/"}, {"language", "sync", "shared sync", "system", "descriptor", "protocol", "operation", "policies"}},
     // Written as users write programs.
-    {"tools", {"tools/"}, {"language", "sync", "policies", "awaitables", "run", "net", "fs"}},
+    {"tools", {"tools/"}, {"language", "sync", "shared sync", "policies", "awaitables", "run", "net", "fs"}},
     {"tests",
      {"tests/"},
-     {"language", "sync", "system", "blocking pool", "descriptor", "protocol", "backend", "operation", "awaitables",
-      "scheduler", "policies", "run", "testing", "net", "fs"}},
+     {"language", "sync", "shared sync", "system", "blocking pool", "descriptor", "protocol", "backend", "operation",
+      "awaitables", "scheduler", "policies", "run", "testing", "net", "fs"}},
 };
 
 // The longest entry decides: proactor/operation/operation_base is not of proactor/operation/.
