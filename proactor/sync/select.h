@@ -11,8 +11,7 @@
 //  - Fair: among those that can happen at once, all are chosen equally often, by chance, so that a busy channel does
 //  not
 //    silence a quiet one. Else it is the one that happens first. Chance is the same in each run: a simulation repeats.
-//  - A channel at its end can be received from at once, again and again: leave it out with `OnlyIf`. With nothing left
-//    in, a select waits until it is cancelled.
+//  - A channel at its end can be received from again and again: leave it out with `OnlyIf`.
 //  - A select that offers and asks on one channel does not meet itself.
 //  - Takes what waits in a WaiterList: `Channel::Send` and `Receive`, `Event::Wait`, and so on.
 //
@@ -62,13 +61,13 @@ std::array<size_t, N> ShuffledOrder(uint32_t& chance) {
   return order;
 }
 
-// One of the waits of a select, whose waiter is told so.
 template <class A>
 struct SelectPart {
   using Awaiter =
       decltype(std::declval<A>().template MakeAwaiter<true>(std::declval<PromiseBase&>(), std::declval<Context&>()));
-  static_assert(requires { requires Awaiter::kCanBePart; },
-                "Select takes what waits in a WaiterList, such as Channel::Receive, and not Condition::Wait");
+  static_assert(
+      requires { requires Awaiter::kCanBePart; },
+      "Select takes what waits in a WaiterList, such as Channel::Receive, and not Condition::Wait");
   using Result = decltype(std::declval<Awaiter&>().TakeValue());
   using Value = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
 
@@ -102,17 +101,20 @@ class PendingSelect : public Waiter {
 
   bool Start() {
     if (ScopeCancelled()) return Settle(kCancelled);
-    for (size_t index : ShuffledOrder<sizeof...(As)>(context_.loop->chance)) {
-      auto happens = [](auto& part, auto) { return part.included && (part.waiter.Start(), !part.waiter.InList()); };
-      if (!Visit(index, happens)) continue;
-      index_ = index;
-      Withdrawn();
-      return Settle(kGranted);
+    auto order = ShuffledOrder<sizeof...(As)>(context_.loop->chance);
+    // Each alone, as what one does might make another happen; then together, to wait.
+    for (bool alone : {true, false}) {
+      for (size_t index : order) {
+        auto happens = [](auto& part, auto) { return part.included && (part.waiter.Start(), !part.waiter.InList()); };
+        bool over = Visit(index_ = index, happens);
+        if (over || alone) Withdrawn();
+        if (over) return Settle(kGranted);
+      }
     }
     return WaitIn(self_);
   }
   bool Failed() {
-    return Waiter::Failed() || Visit(index_, [](auto& part, auto) { return part.waiter.Failed(); });
+    return Waiter::Failed() || Visit(index_, [](auto& it, auto) { return it.waiter.Failed(); });
   }
   absl::Status TakeFailure() {
     if (Waiter::Failed()) return Waiter::TakeFailure();
@@ -147,8 +149,6 @@ class PendingSelect : public Waiter {
     }
     return f(std::get<I>(parts_), std::integral_constant<size_t, I>());
   }
-
-  // Whichever has ended is in no list any more.
   void Withdrawn() final {
     std::apply([](auto&... part) { (part.waiter.Withdraw(), ...); }, parts_);
   }

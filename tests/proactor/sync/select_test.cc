@@ -15,6 +15,7 @@
 #include "proactor/sleep.h"
 #include "proactor/sync/channel.h"
 #include "proactor/sync/event.h"
+#include "proactor/sync/semaphore.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/testing/simulated_world.h"
@@ -187,6 +188,32 @@ TEST_P(SelectTest, DoesNotMeetItselfButAnotherOfItsKind) {
     ASSERT_EQ(chosen.size(), 2u);
     EXPECT_NE(chosen[0], chosen[1]);
     EXPECT_EQ(channel.size(), capacity);
+  }
+}
+
+TEST_P(SelectTest, WhatOneChoiceSetsFreeIsNotChosenToo) {
+  for (int i = 0; i < 10; ++i) {
+    Semaphore semaphore(1);
+    Channel<int> channel(0);
+    auto greedy = [&]() -> Task<absl::Status> {
+      auto chosen = co_await Try(Select(semaphore.Acquire(5), channel.Send(7)));
+      EXPECT_EQ(chosen.index(), 1u);
+      co_return absl::OkStatus();
+    };
+    // It takes the value, so the greedy one leaves the line of the semaphore, where this one would now be due.
+    auto modest = [&]() -> Task<absl::Status> {
+      auto chosen = co_await Try(Select(semaphore.Acquire(1), channel.Receive()));
+      EXPECT_EQ(chosen.index(), 1u);
+      EXPECT_EQ(semaphore.available(), 1);
+      co_return absl::OkStatus();
+    };
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(greedy());
+      co_await Try(Pause());
+      group.Spawn(modest());
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   }
 }
 
