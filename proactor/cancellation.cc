@@ -30,13 +30,17 @@ CancelScope::CancelScope(Loop& loop) : context_{&loop, this, nullptr, nullptr} {
 CancelScope::~CancelScope() {
   Check(tasks_.empty() && children_.empty(),
         "A CancelScope was destroyed while something still ran in it: await the scoped work before the scope ends.");
-  if (details_ != nullptr && details_->watcher != nullptr) details_->watcher->ScopeEnds();
   ListNode<SiblingScopes>::Unlink();
 }
 
 CancelScope::Details& CancelScope::details() {
-  if (details_ == nullptr) details_ = std::make_unique<Details>();
+  if (details_ == nullptr) details_.reset(new Details);
   return *details_;
+}
+
+void CancelScope::EndDetails::operator()(Details* details) const {
+  if (details->watcher != nullptr) details->watcher->ScopeEnds();
+  delete details;
 }
 
 void CancelScope::SetDeadline(MonotonicTime deadline) {

@@ -134,6 +134,10 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
     std::string reason;
     std::shared_ptr<ScopeWatcher> watcher;
   };
+  // Tells the watcher, too. Out of the way of the scopes that have none.
+  struct EndDetails {
+    void operator()(Details* details) const;
+  };
 
   Details& details();
   void CancelWaiting();
@@ -144,7 +148,7 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   CancelScope* parent_ = nullptr;
   IntrusiveList<CancelScope, SiblingScopes> children_;
   IntrusiveList<TaskRecord> tasks_;
-  std::unique_ptr<Details> details_;
+  std::unique_ptr<Details, EndDetails> details_;
   CancelCause cause_ = CancelCause::kNone;
   Exposure exposure_ = kOpen;
   bool stopping_ = false;
