@@ -85,9 +85,9 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   // Cancels this scope and all below it that are not shielded. Calling it again does nothing: the first reason stays.
   void Cancel(std::string_view reason = "");
 
-  // Cancels the scope when the time comes. The second call replaces the deadline of the first; the parent's deadline
-  // stays in force. A deadline that has passed takes effect in the next turn, so that what is ready by then is still
-  // delivered.
+  // Cancels the scope when the time comes. The second call replaces the deadline of the first, with one store if it is
+  // later; the parent's deadline stays in force. A deadline that has passed takes effect in the next turn, so that what
+  // is ready by then is still delivered.
   void SetDeadline(MonotonicTime deadline);
   void SetTimeout(absl::Duration timeout);
 
