@@ -211,16 +211,16 @@ TEST_P(SchedulerTest, ABusyTaskLetsOtherReadyTasksGoOnAfterItsTransfers) {
 TEST_P(SchedulerTest, ABusyTaskStarvesNeitherTimersNorInputAndOutput) {
   int64_t awaits = 0;
   bool over = false;
+  auto busy = [&]() -> Task<absl::Status> {
+    while (!over) awaits += co_await AtOnce();
+    co_return absl::OkStatus();
+  };
+  auto echo = [](TcpStream stream) -> Task<absl::Status> {
+    char buffer[16];
+    while (size_t n = co_await Try(stream.Read(buffer))) co_await Try(stream.WriteAll({buffer, n}));
+    co_return absl::OkStatus();
+  };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    auto busy = [&]() -> Task<absl::Status> {
-      while (!over) awaits += co_await AtOnce();
-      co_return absl::OkStatus();
-    };
-    auto echo = [](TcpStream stream) -> Task<absl::Status> {
-      char buffer[16];
-      while (size_t n = co_await Try(stream.Read(buffer))) co_await Try(stream.WriteAll({buffer, n}));
-      co_return absl::OkStatus();
-    };
     TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
     SocketAddress address = co_await Try(listener.LocalAddress());
     TcpStream client = co_await Try(TcpStream::Connect(address));
@@ -242,11 +242,11 @@ TEST_P(SchedulerTest, ABusyTaskStarvesNeitherTimersNorInputAndOutput) {
 }
 
 TEST_P(SchedulerTest, ABusyTaskCanBeCancelledBetweenItsTurns) {
+  auto busy = [](const TaskGroup& group) -> Task<absl::Status> {
+    while (!group.cancelled()) co_await AtOnce();
+    co_return absl::OkStatus();
+  };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    auto busy = [](const TaskGroup& group) -> Task<absl::Status> {
-      while (!group.cancelled()) co_await AtOnce();
-      co_return absl::OkStatus();
-    };
     group.Spawn(busy(group));
     // The busy task has not run, runs, and waits for its turn.
     for (int i = 0; i < 3; ++i) co_await Try(Sleep(absl::ZeroDuration()));

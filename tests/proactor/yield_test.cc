@@ -92,6 +92,7 @@ TEST_P(YieldTest, WhatIsReadyAfterALookAtTimersGoesFirst) {
     while (!simulated() && scheduler().Now() == start) continue;
     co_await Try(Yield());
     order.push_back(2);
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
@@ -117,6 +118,7 @@ TEST_P(YieldTest, InACancelledScopeSaysSoAndStarvesNobody) {
     group.Spawn(stubborn());
     group.Spawn(Shield(other()));
     group.Cancel();
+    co_await group.Join();
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
