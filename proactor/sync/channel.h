@@ -13,8 +13,9 @@
 //    comes later overtakes. A value is handed over from frame to frame; only what nobody waits for is queued.
 //  - A sent value is received, by one, once; or destroyed with the channel.
 //  - `Send` refers to its value, and moves it out of there only when it succeeds: whoever fails still has it. So the
-//    value lives until the send has ended, as a temporary in the same expression does. Of a type for which a copy is as
-//    good as a move, such as an int, an lvalue will do.
+//    value lives until the send has ended, as a temporary in the same expression does; but name an aggregate before,
+//    because GCC 12 destroys such a temporary twice (task.h). Of a type for which a copy is as good as a move, such as
+//    an int, an lvalue will do.
 //  - After `Close` every send fails, also those that wait; what is queued is received, and after it the end.
 //  - T is any type that can be moved. The memory is allocated once, by the constructor.
 //

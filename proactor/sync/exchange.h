@@ -70,7 +70,11 @@ template <class T, class Base>
 class ReceivingLeaf : public Base {
  public:
   using Base::Base;
-  std::optional<T> TakeValue() { return std::move(this->value()); }
+  // In parts: a copy of the whole would have to wait until the parts, just stored, are in the cache.
+  std::optional<T> TakeValue() {
+    if (!this->value().has_value()) return std::nullopt;
+    return std::optional<T>(std::in_place, *std::move(this->value()));
+  }
   absl::StatusOr<std::optional<T>> TakeResult() {
     if (this->Failed()) return this->TakeFailure();
     return TakeValue();
@@ -87,10 +91,12 @@ class Exchange {
 
   // Moves `value` to a receiver or into the queue, if one or the other is there.
   bool Send(T& value, const PromiseBase* sender) {
-    if (Waiter* waiter = receivers.FrontExcept(sender)) {
-      static_cast<Receiving*>(waiter)->value().emplace(std::move(value));
-      receivers.Wake(*waiter);
-      return true;
+    if (!receivers.empty()) {
+      if (Waiter* waiter = receivers.FrontExcept(sender)) {
+        static_cast<Receiving*>(waiter)->value().emplace(std::move(value));
+        receivers.Wake(*waiter);
+        return true;
+      }
     }
     if (queue.full()) return false;
     queue.Push(std::move(value));
@@ -99,7 +105,7 @@ class Exchange {
 
   // Moves the oldest value into `taken`, if there is one, and that of a sender who waits into the room it leaves.
   bool Receive(std::optional<T>& taken, const PromiseBase* receiver) {
-    Waiter* waiter = senders.FrontExcept(receiver);
+    Waiter* waiter = senders.empty() ? nullptr : senders.FrontExcept(receiver);
     if (!queue.empty()) {
       taken.emplace(std::move(queue.front()));
       queue.Pop();

@@ -56,6 +56,9 @@ class SharedChannel {
     std::lock_guard lock(mutex_);
     return !exchange_.closed && exchange_.Send(value, nullptr);
   }
+  bool TrySend(const T& value) requires std::is_trivially_copyable_v<T> {
+    return TrySend(std::move(const_cast<T&>(value)));
+  }
   std::optional<T> TryReceive() {
     std::lock_guard lock(mutex_);
     std::optional<T> value;

@@ -57,6 +57,7 @@ class SharedWaiterList {
           "those who wait.");
   }
 
+  bool empty() const { return waiters_.empty(); }
   // Who has waited longest; null if nobody does.
   SharedWaiter* front() const { return waiters_.front(); }
   SharedWaiter* FrontExcept(const PromiseBase*) const { return front(); }  // There is no select over shared things.

@@ -19,6 +19,7 @@ struct Visitor {
 };
 struct Line {
   std::deque<Visitor*> visitors;
+  bool empty() const { return visitors.empty(); }
   Visitor* front() const { return visitors.empty() ? nullptr : visitors.front(); }
   Visitor* FrontExcept(const PromiseBase*) const { return front(); }
   void Wake(Visitor& visitor) {

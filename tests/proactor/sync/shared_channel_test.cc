@@ -40,6 +40,8 @@ struct Parcel {
 };
 
 class SharedChannelTest : public BackendTest {};
+// A simulated world does not wait for threads.
+class SharedChannelThreadsTest : public BackendTest {};
 
 TEST_P(SharedChannelTest, OnOneSchedulerItIsAChannel) {
   for (size_t capacity : {0, 1, 5}) {
@@ -80,8 +82,7 @@ TEST_P(SharedChannelTest, ADeadlineLosesNoValueOnEitherSide) {
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
 }
 
-TEST_P(SharedChannelTest, ThreadsWithoutASchedulerSendAndReceive) {
-  if (simulated()) GTEST_SKIP() << "a world does not wait for threads";
+TEST_P(SharedChannelThreadsTest, AThreadWithoutASchedulerSendsAndReceives) {
   SharedChannel<int> questions(0), answers(1);
   std::thread thread([&] {
     while (true) {
@@ -107,8 +108,9 @@ TEST_P(SharedChannelTest, ThreadsWithoutASchedulerSendAndReceive) {
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(SharedChannelTest);
+INSTANTIATE_ON_REAL_BACKENDS(SharedChannelThreadsTest);
 
-TEST(SharedChannelThreadsTest, AThreadsPatienceEndsWithoutLoss) {
+TEST(SharedChannelBlockingTest, AThreadsPatienceEndsWithoutLoss) {
   SharedChannel<Parcel> channel(1);
   absl::StatusOr<std::optional<Parcel>> none = channel.ReceiveBlocking(absl::Milliseconds(1));
   EXPECT_THAT(none, StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -182,10 +184,8 @@ void Exchange(Backend backend, size_t capacity, unsigned seed) {
       << BackendName(backend) << ", capacity " << capacity << ", seed " << seed;
 }
 
-TEST(SharedChannelThreadsTest, EachValueArrivesOnceWhateverIsCancelledMeanwhile) {
-  for (Backend backend : kRealBackends) {
-    for (size_t capacity : {0, 1, 8}) Exchange(backend, capacity, static_cast<unsigned>(capacity));
-  }
+TEST_P(SharedChannelThreadsTest, EachValueArrivesOnceWhateverIsCancelledMeanwhile) {
+  for (size_t capacity : {0, 1, 8}) Exchange(GetParam(), capacity, static_cast<unsigned>(capacity));
 }
 
 // Two schedulers on one thread, in turns: a message may be on its way while anything else happens.

@@ -29,6 +29,8 @@ using ::testing::HasSubstr;
 using ::testing::Pointee;
 
 class SharedFutureTest : public BackendTest {};
+// A simulated world does not wait for threads.
+class SharedFutureThreadsTest : public BackendTest {};
 
 TEST_P(SharedFutureTest, OnOneSchedulerItIsAFuture) {
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
@@ -49,8 +51,7 @@ TEST_P(SharedFutureTest, OnOneSchedulerItIsAFuture) {
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
 }
 
-TEST_P(SharedFutureTest, AThreadSetsItOrDropsIt) {
-  if (simulated()) GTEST_SKIP() << "a world does not wait for threads";
+TEST_P(SharedFutureThreadsTest, AThreadSetsItOrDropsIt) {
   for (bool sets : {true, false}) {
     SharedPromise<int> promise;
     SharedFuture<int> future = promise.GetFuture();
@@ -69,8 +70,7 @@ TEST_P(SharedFutureTest, AThreadSetsItOrDropsIt) {
   }
 }
 
-TEST_P(SharedFutureTest, ACoroutineSetsItForAThread) {
-  if (simulated()) GTEST_SKIP() << "a world does not wait for threads";
+TEST_P(SharedFutureThreadsTest, ACoroutineSetsItForAThread) {
   SharedPromise<void> promise;
   SharedFuture<void> future = promise.GetFuture();
   EXPECT_THAT(future.GetBlocking(absl::Milliseconds(1)), StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -87,27 +87,26 @@ TEST_P(SharedFutureTest, ACoroutineSetsItForAThread) {
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(SharedFutureTest);
+INSTANTIATE_ON_REAL_BACKENDS(SharedFutureThreadsTest);
 
-TEST(SharedFutureThreadsTest, TheValueArrivesWhateverIsCancelledMeanwhile) {
-  for (Backend backend : kRealBackends) {
-    for (unsigned seed = 0; seed < 30; ++seed) {
-      std::mt19937 random(seed);
-      std::unique_ptr<Bench> bench = std::make_unique<Bench>(backend);
-      SharedPromise<std::unique_ptr<int>> promise;
-      SharedFuture<std::unique_ptr<int>> future = promise.GetFuture();
-      std::thread thread([&] { promise.Set(std::make_unique<int>(7)); });
-      auto body = [&]() -> Task<absl::Status> {
-        for (int attempts = 0; attempts < 1'000'000; ++attempts) {
-          absl::Duration deadline = absl::Microseconds(random() % 5);
-          absl::StatusOr<std::unique_ptr<int>> value = co_await WithTimeout(deadline, future.Get());
-          if (value.ok()) co_return **value == 7 ? absl::OkStatus() : absl::DataLossError("another value");
-        }
-        co_return absl::DataLossError("the value was lost");
-      };
-      EXPECT_THAT(bench->Run(body()), IsOk()) << BackendName(backend) << ", seed " << seed;
-      bench.reset();  // Whoever woke it is done with it.
-      thread.join();
-    }
+TEST_P(SharedFutureThreadsTest, TheValueArrivesWhateverIsCancelledMeanwhile) {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    std::mt19937 random(seed);
+    std::unique_ptr<Bench> bench = std::make_unique<Bench>(GetParam());
+    SharedPromise<std::unique_ptr<int>> promise;
+    SharedFuture<std::unique_ptr<int>> future = promise.GetFuture();
+    std::thread thread([&] { promise.Set(std::make_unique<int>(7)); });
+    auto body = [&]() -> Task<absl::Status> {
+      for (int attempts = 0; attempts < 1'000'000; ++attempts) {
+        absl::Duration deadline = absl::Microseconds(random() % 5);
+        absl::StatusOr<std::unique_ptr<int>> value = co_await WithTimeout(deadline, future.Get());
+        if (value.ok()) co_return **value == 7 ? absl::OkStatus() : absl::DataLossError("another value");
+      }
+      co_return absl::DataLossError("the value was lost");
+    };
+    EXPECT_THAT(bench->Run(body()), IsOk()) << "seed " << seed;
+    bench.reset();  // Whoever woke it is done with it.
+    thread.join();
   }
 }
 
