@@ -20,6 +20,11 @@
 #include "proactor/promise.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
+#include "proactor/sync/barrier.h"
+#include "proactor/sync/condition.h"
+#include "proactor/sync/mutex.h"
+#include "proactor/sync/rw_lock.h"
+#include "proactor/sync/semaphore.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/task_record.h"
@@ -174,6 +179,49 @@ TEST_P(UsageTest, ASleepAllocatesNothing) {
 }
 
 // Not even a turn of the loop: what is awaited ends first, and the timer was never of interest to the kernel.
+// Uncontended and contended: whoever waits does so in its own frame.
+TEST_P(UsageTest, WaitingForEachOtherAllocatesNothing) {
+  Mutex mutex;
+  Condition condition;
+  Semaphore semaphore(1);
+  RwLock rw_lock;
+  Barrier barrier(2);
+  Usage before = {};
+  Usage after = {};
+  int turn = 0;
+  auto player = [&](int id) -> Task<absl::Status> {
+    for (int i = -10; i < 100; ++i) {
+      if (i == 0 && id == 0) before = Now();
+      {
+        MutexLock lock = co_await Try(mutex.Lock());
+        co_await Try(condition.Wait(lock, [&] { return turn == id; }));
+        turn = 1 - id;
+        condition.NotifyAll();
+      }
+      {
+        Permit permit = co_await Try(semaphore.Acquire());
+        co_await Try(Sleep(absl::ZeroDuration()));
+      }
+      {
+        WriteLock lock = co_await Try(rw_lock.LockToWrite());
+        co_await Try(Sleep(absl::ZeroDuration()));
+      }
+      co_await Try(barrier.Wait());
+    }
+    if (id == 0) after = Now();
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(player(0));
+    group.Spawn(player(1));
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(after.allocations - before.allocations, 0);
+  EXPECT_EQ(after.submissions - before.submissions, 0);
+}
+
 TEST_P(UsageTest, ATimeoutThatDoesNotExpireAllocatesNothingAndAsksTheKernelForNothing) {
   Usage before = {};
   Usage after = {};

@@ -106,6 +106,7 @@ std::span<const Scenario> FileScenarios();
 std::span<const Scenario> ProcessScenarios();
 std::span<const Scenario> CombinatorScenarios();
 std::span<const Scenario> PrimitiveScenarios();
+std::span<const Scenario> MeetingScenarios();
 
 }  // namespace proactor
 

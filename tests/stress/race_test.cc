@@ -31,8 +31,8 @@ namespace {
 // Where each table of scenarios is entered.
 std::vector<Scenario> Scenarios() {
   std::vector<Scenario> all;
-  for (std::span<const Scenario> table :
-       {SocketScenarios(), FileScenarios(), ProcessScenarios(), CombinatorScenarios(), PrimitiveScenarios()}) {
+  for (std::span<const Scenario> table : {SocketScenarios(), FileScenarios(), ProcessScenarios(), CombinatorScenarios(),
+                                          PrimitiveScenarios(), MeetingScenarios()}) {
     all.insert(all.end(), table.begin(), table.end());
   }
   return all;

@@ -14,12 +14,12 @@ Task<absl::Status> Contention::Interrupt(const Visit& visit) {
 
 void ForEveryMeeting(const std::vector<int>& wants, const std::function<void(const std::vector<Visit>&)>& run) {
   std::vector<Visit> later;
-  for (int arrives = 0; arrives <= 2; ++arrives) {
+  for (int arrives = 0; arrives <= 1; ++arrives) {
     for (int want : wants) {
       later.push_back({.arrives = arrives, .stays = 1, .wants = want});
       for (Interruption interruption :
            {Interruption::kDeadline, Interruption::kCancelled, Interruption::kCancelledLate}) {
-        for (int patience = 0; patience <= 3; ++patience)
+        for (int patience = 0; patience <= 2; ++patience)
           later.push_back({0, arrives, patience, interruption, 1, want});
       }
     }
