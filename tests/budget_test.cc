@@ -219,7 +219,7 @@ TEST_P(UsageTest, WaitingForEachOtherAllocatesNothing) {
   };
   EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   EXPECT_EQ(after.allocations - before.allocations, 0);
-  EXPECT_EQ(after.submissions - before.submissions, 0);
+  EXPECT_EQ(after.operations - before.operations, 0);
 }
 
 TEST_P(UsageTest, ATimeoutThatDoesNotExpireAllocatesNothingAndAsksTheKernelForNothing) {
