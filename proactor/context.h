@@ -45,7 +45,7 @@ struct Loop {
   TimerWheel timers;
   RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
-  uint32_t chance = 1;                                   // Of fair choices (sync/select.h): the same in each run.
+  uint32_t chance = 1;                                   // Of fair choices (sync/select.h): the proactor's seed.
 };
 
 struct Context {

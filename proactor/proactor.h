@@ -10,6 +10,7 @@
 #ifndef PROACTOR_PROACTOR_H_
 #define PROACTOR_PROACTOR_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "proactor/clock.h"
@@ -43,6 +44,10 @@ class Proactor : public Clock {
   virtual std::string_view name() const = 0;
 
   virtual System& system() = 0;
+
+  // What chance begins with (`Loop::chance`): in a simulation that of the world; not 0.
+  virtual uint32_t seed() const { return 1; }
+
   Counters& counters() { return counters_; }
 
  private:

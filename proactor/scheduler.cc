@@ -47,7 +47,9 @@ struct Scheduler::PostedFunction final : RemoteMessage {
 Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
     : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}, MonotonicTime::Past()},
       proactor_(std::move(proactor)),
-      root_scope_(std::in_place, static_cast<Loop&>(*this)) {}
+      root_scope_(std::in_place, static_cast<Loop&>(*this)) {
+  chance = proactor_->seed();
+}
 
 void Scheduler::Shutdown() {
   closing_ = true;

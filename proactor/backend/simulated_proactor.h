@@ -24,6 +24,7 @@
 #ifndef PROACTOR_BACKEND_SIMULATED_PROACTOR_H_
 #define PROACTOR_BACKEND_SIMULATED_PROACTOR_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -53,6 +54,7 @@ class SimulatedProactor final : public Proactor {
   absl::Time WallTime() const override { return system_.clock().WallTime(); }
   std::string_view name() const override { return "simulated"; }
   System& system() override { return system_; }
+  uint32_t seed() const override { return std::max(static_cast<uint32_t>(system_.options().seed), 1u); }
 
  private:
   static constexpr uint64_t kNotTried = ~uint64_t{0};

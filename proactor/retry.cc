@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/retry.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace proactor {
+namespace {
+
+// From 0 to 1. The loop's chance is the same in each run of a program, and in a simulation the seed's; the time makes
+// it different for each process, and is simulated there too.
+double Chance(Loop& loop) {
+  loop.chance ^= loop.chance << 13;
+  loop.chance ^= loop.chance >> 17;
+  loop.chance ^= loop.chance << 5;
+  uint64_t bits = static_cast<uint64_t>(loop.clock.Now().nanoseconds) ^ uint64_t { loop.chance } << 32;
+  bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9;  // SplitMix64
+  bits = (bits ^ bits >> 27) * 0x94d049bb133111eb;
+  return static_cast<double>((bits ^ bits >> 31) >> 11) * 0x1p-53;
+}
+
+}  // namespace
+
+bool MayPass(const absl::Status& failure) { return absl::IsUnavailable(failure) || absl::IsDeadlineExceeded(failure); }
+
+namespace internal {
+
+absl::Duration DelayAfter(int attempt, const RetryOptions& options, Loop& loop) {
+  absl::Duration delay = std::min(options.first_delay, options.max_delay);
+  for (int i = 1; i < attempt && delay < options.max_delay; ++i) {
+    delay = std::min(delay * options.factor, options.max_delay);
+  }
+  return options.jitter > 0 ? delay * (1 - std::min(options.jitter, 1.0) * Chance(loop)) : delay;
+}
+
+}  // namespace internal
+}  // namespace proactor
