@@ -26,6 +26,7 @@
 #include "proactor/backend_choice.h"
 #include "proactor/log.h"
 #include "proactor/proactor.h"
+#include "proactor/promise.h"
 #include "proactor/result.h"
 #include "proactor/scheduler.h"
 #include "proactor/task.h"
@@ -45,6 +46,8 @@ template <class T>
 T Run(Task<T> task, RunOptions options = {}) {
   absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(options.backend);
   if (!proactor.ok()) {
+    // Nobody forgot to run it: the failure says why it is not.
+    internal::DestroyFrames(std::move(task).Release());
     if constexpr (CarriesStatus<T>) {
       return proactor.status();
     } else {
