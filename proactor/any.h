@@ -10,9 +10,8 @@
 // order given. The first success cancels the others. It ends when all have ended.
 //
 // Result: an `AnyResult`: who was first, and what each ended with. Those who lost usually end with `kCancelled`, but
-// who
-//   could not be stopped in time has done what it was asked to, and its result is here too: a second connection, say.
-//   What cannot fail succeeds.
+//   who could not be stopped in time has done what it was asked to, and its result is here too: a second connection,
+//   say. What cannot fail succeeds.
 // Cancelled: all of them are; who succeeds in spite of it wins.
 // Threads: the scheduler's.
 #ifndef PROACTOR_ANY_H_

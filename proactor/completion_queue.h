@@ -179,8 +179,7 @@ std::invoke_result_t<Body&, CompletionQueue<R>&> RunCompletionQueue(Body body) {
 
 // Runs `body(queue)`, ends what is left, yields the body's result. Awaited like any Task.
 template <class R, class Body>
-  requires std::invocable < Body&, CompletionQueue<R>
-& > auto WithCompletionQueue(Body&& body) {
+requires(std::invocable<Body&, CompletionQueue<R>&>) auto WithCompletionQueue(Body&& body) {
   static_assert(std::is_lvalue_reference_v<Body> || std::is_trivially_destructible_v<Body>,
                 "Name the body before you pass it (auto body = [...]; co_await WithCompletionQueue<R>(body)), or "
                 "capture by reference: GCC 12 destroys such a temporary twice");

@@ -14,8 +14,7 @@
 // Result: what the child gave `Set`, once. If the child ends before that, the result is its failure (the group does not
 //   hear of it), or `kFailedPrecondition` if it had none.
 // Cancelled: the child is cancelled, and its end awaited; if it becomes ready in spite of that, the result is
-// delivered,
-//   and the child, cancelled as it is, ends.
+//   delivered, and the child, cancelled as it is, ends.
 // The child owns a copy of the body, which is a named callable or captures by reference, as in `WithTaskGroup`.
 // Threads: the scheduler's.
 #ifndef PROACTOR_READY_H_
@@ -90,8 +89,8 @@ Task<WithStatus<T>> StartAndWait(TaskGroup& group, Body body, SpawnOptions optio
 
 // `T` may be void.
 template <class T, class Body>
-  requires std::invocable < std::decay_t<Body>
-&, Ready<T>& > Task<WithStatus<T>> StartAndWaitReady(TaskGroup& group, Body&& body, SpawnOptions options = {}) {
+requires(std::invocable<std::decay_t<Body>&, Ready<T>&>) Task<WithStatus<T>> StartAndWaitReady(
+    TaskGroup& group, Body&& body, SpawnOptions options = {}) {
   static_assert(std::is_lvalue_reference_v<Body> || std::is_trivially_destructible_v<Body>,
                 "Name the body before you pass it (auto body = [...]; StartAndWaitReady<T>(group, body)), or capture "
                 "by reference: GCC 12 destroys such a temporary twice");

@@ -9,8 +9,7 @@
 //
 // The protocol of StartAndWaitReady (ready.h):
 //  1. The child runs in a scope of its own, which it tells to `Begin`. It then calls `Succeed` or `Fail`, once, and
-//  does
-//     not touch this afterwards: the starter's frame may be gone.
+//     does not touch this afterwards: the starter's frame may be gone.
 //  2. The starter waits until the child has done so, whatever happens: its own cancellation is passed on to the child's
 //     scope, and remembered if there is none yet.
 //

@@ -18,7 +18,8 @@
 // Exceptions: one that escapes becomes the task's failure (`kInternal`, with what it said) where T can carry one, and
 //   ends the process where it cannot.
 // GCC 12 destroys a temporary twice when it stands in the same expression as a `co_await` and is an aggregate or a
-//   lambda with members that need a destructor: name it before you await it.
+//   lambda with members that need a destructor: name it before you await it. So it does with what is awaited on one
+//   side of `condition ? co_await a : co_await b`: write an `if`.
 // Threads: a task stays on the scheduler that started it.
 #ifndef PROACTOR_TASK_H_
 #define PROACTOR_TASK_H_

@@ -7,20 +7,17 @@
 //   absl::Status status = scheduler.Run(Serve(address));
 //
 //  - An operation in flight is tried (`Perform`) when it is new and whenever something has changed since it had to
-//  wait. The seed
-//    decides in which order, and how many results one `Wait` brings.
+//    wait. The seed decides in which order, and how many results one `Wait` brings.
 //  - With `max_latency`, each operation and each request to cancel takes effect after a random while, so that results,
 //    cancellations and deadlines meet in every order, often at the same moment.
 //  - An operation that is cancelled after it has been tried may still succeed if it can by then, or end with ECANCELED:
-//  the seed
-//    decides. One that waits for readiness is tried at least once.
+//    the seed decides. One that waits for readiness is tried at least once.
 //  - Time stands still while anything can happen. Then it jumps to the next moment at which something does.
 //  - When nothing can ever happen, the simulation is in a deadlock: `OnDeadlock` hears of it, or the process ends with
 //  a sentence.
 //
 // Threads: one. `Wake` may come from any and makes the current or next `Wait` return, but a simulation does not wait
-// for threads:
-//   if it has nothing to do before one calls, that is a deadlock.
+//   for threads: if it has nothing to do before one calls, that is a deadlock.
 #ifndef PROACTOR_BACKEND_SIMULATED_PROACTOR_H_
 #define PROACTOR_BACKEND_SIMULATED_PROACTOR_H_
 

@@ -17,8 +17,7 @@
 //  5. When its turn comes on the ready queue, it looks at the result. It may be a part (some of the bytes, EINTR): then
 //     it is submitted again for the rest, unless its scope was cancelled, which then ends it.
 //  6. Or the system may be short of what it needs: then it waits before it is submitted again (pause.h). `Cancel` ends
-//  an
-//     operation that waits so: nobody else has it.
+//     an operation that waits so: nobody else has it.
 //
 // Threads: the scheduler's only.
 #ifndef PROACTOR_OPERATION_OPERATION_BASE_H_

@@ -11,8 +11,7 @@
 //    readers between two writers are let in together.
 //  - When a writer who waits is cancelled, the readers behind it who are due are let in.
 //  - Who holds it to read and asks for it again waits for ever if a writer has come meanwhile; a dump of the tasks
-//  shows
-//    it. There is no way from reading to writing without letting go.
+//    shows it. There is no way from reading to writing without letting go.
 //
 // Result: the guard. Cancelled: `kCancelled`, without the lock. Threads: those of one scheduler. Must outlive its
 // guards, and those who wait for it.

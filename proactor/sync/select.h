@@ -9,8 +9,8 @@
 //
 //  - The others have not happened: no value was taken or sent, no lock acquired. They lose their place in line.
 //  - Fair: among those that can happen at once, all are chosen equally often, by chance, so that a busy channel does
-//  not
-//    silence a quiet one. Else it is the one that happens first. Chance is the same in each run: a simulation repeats.
+//    not silence a quiet one. Else it is the one that happens first. Chance is the same in each run: a simulation
+//    repeats.
 //  - A channel at its end can be received from again and again: leave it out with `OnlyIf`.
 //  - A select that offers and asks on one channel does not meet itself.
 //  - Takes what waits in a WaiterList: `Channel::Send` and `Receive`, `Event::Wait`, and so on.

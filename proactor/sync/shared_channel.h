@@ -13,11 +13,9 @@
 // select. Among coroutines of one scheduler, Channel does the same for a tenth of the cost.
 //
 // Result: as of Channel. The functions for threads yield `kDeadlineExceeded` when their time is over; they then have
-// sent
-//   or taken nothing.
+//   sent or taken nothing.
 // Cancelled: `kCancelled`; nothing has been sent, nothing has been taken. A value that another thread has handed over
-// is
-//   delivered, though it arrives after the cancellation.
+//   is delivered, though it arrives after the cancellation.
 // Threads: any. A scheduler may end while others send and receive. The channel itself must outlive all calls.
 #ifndef PROACTOR_SYNC_SHARED_CHANNEL_H_
 #define PROACTOR_SYNC_SHARED_CHANNEL_H_

@@ -18,8 +18,7 @@
 //
 //  - Time jumps when nothing is runnable. `max_latency` in the options makes operations and cancellations take some.
 //  - A deadlock, when everything waits and nothing is left to happen, fails the test with a dump of who waits for what,
-//  and
-//    cancels everything.
+//    and cancels everything.
 //  - At its end the world cancels the tasks that are left, and fails the test if a descriptor is still open.
 //
 // Threads: one. A world does not wait for threads; nothing in it may depend on one.
