@@ -158,7 +158,7 @@ int EpollProactor::WaitForEvents(epoll_event* events, int size, MonotonicTime un
   if (until <= MonotonicTime::Past()) {
     left = 0;
   } else if (until < MonotonicTime::Infinite()) {
-    left = std::max<int64_t>(until.nanoseconds - Now().nanoseconds, 0);
+    left = std::max<int64_t>(until.nanoseconds - KernelTime().nanoseconds, 0);
   }
   int count = -1;
   if (has_nanoseconds_) {

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string_view>
 
 #include "absl/time/clock.h"
@@ -16,7 +17,7 @@
 namespace proactor {
 namespace {
 
-// Nothing but the common part.
+// Nothing but the common part. On the heap: under AddressSanitizer GCC 12 does not align locals to cache lines.
 class Common final : public KernelProactor {
  public:
   Common() : KernelProactor(OpenWakeDescriptor().value()) {}
@@ -36,7 +37,8 @@ bool Readable(int descriptor) {
 }
 
 TEST(KernelProactorTest, AWakeLastsUntilItIsTaken) {
-  Common proactor;
+  auto common = std::make_unique<Common>();
+  Common& proactor = *common;
   EXPECT_FALSE(Readable(proactor.wake_fd()));
   for (int i = 0; i < 1000; ++i) proactor.Wake();
   EXPECT_TRUE(Readable(proactor.wake_fd()));
@@ -50,15 +52,16 @@ TEST(KernelProactorTest, AWakeLastsUntilItIsTaken) {
 TEST(KernelProactorTest, ItsDescriptorIsNotInheritedAndEndsWithIt) {
   int descriptor;
   {
-    Common proactor;
-    descriptor = proactor.wake_fd();
+    auto proactor = std::make_unique<Common>();
+    descriptor = proactor->wake_fd();
     EXPECT_EQ(fcntl(descriptor, F_GETFD), FD_CLOEXEC);
   }
   EXPECT_EQ(fcntl(descriptor, F_GETFD), -1);
 }
 
 TEST(KernelProactorTest, ItsClocksAreTheKernels) {
-  Common proactor;
+  auto common = std::make_unique<Common>();
+  Common& proactor = *common;
   timespec before, after;
   clock_gettime(CLOCK_MONOTONIC, &before);
   MonotonicTime now = proactor.Now();
