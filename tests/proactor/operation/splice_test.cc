@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <poll.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -45,13 +46,20 @@ class SpliceTest : public OperationTest {
     size_t moved = 0;
     while (true) {
       absl::StatusOr<size_t> n = AwaitWithTimeout(absl::Milliseconds(5), Splice(file, pipe));
-      if (!n.ok()) {
+      if (n.ok()) {
+        EXPECT_GT(*n, 0u);
+        moved += *n;
+      } else {
         EXPECT_THAT(n, StatusIs(absl::StatusCode::kDeadlineExceeded));
-        return moved;
+        if (simulated() || IsFull(pipe)) return moved;
+        // A thread that was to move bytes was not fast enough.
       }
-      EXPECT_GT(*n, 0u);
-      moved += *n;
     }
+  }
+
+  static bool IsFull(const OwnedDescriptor& pipe) {
+    pollfd asked = {pipe->number, POLLOUT, 0};
+    return poll(&asked, 1, 0) == 0;
   }
 };
 
