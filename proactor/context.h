@@ -45,7 +45,15 @@ struct Loop {
   TimerWheel timers;
   RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
-  uint32_t chance = 1;                                   // Of fair choices (sync/select.h): the proactor's seed.
+  uint32_t chance = 1;                                   // Begins with the proactor's seed; not 0.
+
+  // The next number by chance (xorshift32), the same in each run: for fair choices, not for secrets.
+  uint32_t NextChance() {
+    chance ^= chance << 13;
+    chance ^= chance >> 17;
+    chance ^= chance << 5;
+    return chance;
+  }
 };
 
 struct Context {

@@ -10,10 +10,7 @@ namespace {
 // From 0 to 1. The loop's chance is the same in each run of a program, and in a simulation the seed's; the time makes
 // it different for each process, and is simulated there too.
 double Chance(Loop& loop) {
-  loop.chance ^= loop.chance << 13;
-  loop.chance ^= loop.chance >> 17;
-  loop.chance ^= loop.chance << 5;
-  uint64_t bits = static_cast<uint64_t>(loop.clock.Now().nanoseconds) ^ uint64_t { loop.chance } << 32;
+  uint64_t bits = static_cast<uint64_t>(loop.clock.Now().nanoseconds) ^ uint64_t{loop.NextChance()} << 32;
   bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9;  // SplitMix64
   bits = (bits ^ bits >> 27) * 0x94d049bb133111eb;
   return static_cast<double>((bits ^ bits >> 31) >> 11) * 0x1p-53;

@@ -48,13 +48,10 @@ struct [[nodiscard]] Alternative {
 
 // Puts the numbers from 0 to N - 1 in an order by chance, each as likely as the others.
 template <size_t N>
-std::array<size_t, N> ShuffledOrder(uint32_t& chance) {
+std::array<size_t, N> ShuffledOrder(Loop& loop) {
   std::array<size_t, N> order;
   for (size_t i = 0; i < N; ++i) {
-    chance ^= chance << 13;
-    chance ^= chance >> 17;
-    chance ^= chance << 5;
-    size_t other = chance % (i + 1);
+    size_t other = loop.NextChance() % (i + 1);
     order[i] = order[other];
     order[other] = i;
   }
@@ -101,7 +98,7 @@ class PendingSelect : public Waiter {
 
   bool Start() {
     if (ScopeCancelled()) return Settle(kCancelled);
-    auto order = ShuffledOrder<sizeof...(As)>(context_.loop->chance);
+    auto order = ShuffledOrder<sizeof...(As)>(*context_.loop);
     // Each alone, as what one does might make another happen; then together, to wait.
     for (bool alone : {true, false}) {
       for (size_t index : order) {
