@@ -53,7 +53,20 @@ struct BlockingPoolOptions {
 };
 static_assert(std::is_trivially_destructible_v<BlockingPoolOptions>);
 
-class BlockingPool {
+// Who runs jobs: the pool, or in a simulation one that needs no threads.
+class JobRunner {
+ public:
+  // The job must not be waiting already.
+  virtual void Submit(BlockingJob& job) = 0;
+  // Takes a job back. Result: true if it had not started, and now never will; false if it runs, has run, or was never
+  // submitted.
+  virtual bool Remove(BlockingJob& job) = 0;
+
+ protected:
+  ~JobRunner() = default;
+};
+
+class BlockingPool final : public JobRunner {
  public:
   // The process's own. Its first thread starts with its first job; it is never destroyed.
   static BlockingPool& Shared();
@@ -65,13 +78,10 @@ class BlockingPool {
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
-  // The job must not be waiting already. When the system has no more threads, the job waits for those that there are;
-  // if there are none at all, it is a fatal check.
-  void Submit(BlockingJob& job);
-
-  // Takes a job back. Result: true if it had not started, and now never will; false if it runs, has run, or was never
-  // submitted.
-  bool Remove(BlockingJob& job);
+  // When the system has no more threads, the job waits for those that there are; if there are none at all, it is a
+  // fatal check.
+  void Submit(BlockingJob& job) override;
+  bool Remove(BlockingJob& job) override;
 
   // How many threads there are, how many of them have nothing to do, and how many jobs have not started.
   int threads() const;

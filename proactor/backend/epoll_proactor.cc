@@ -46,7 +46,7 @@ bool IsReady(const OperationBase& operation) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create() {
-  absl::StatusOr<int> wake_fd = OpenWakeDescriptor();
+  absl::StatusOr<int> wake_fd = OpenWakeDescriptor(Machine::Real());
   if (!wake_fd.ok()) return wake_fd.status();
   std::unique_ptr<EpollProactor> proactor(new EpollProactor(*wake_fd, epoll_create1(EPOLL_CLOEXEC)));
   if (proactor->epoll_fd_ < 0) return ErrnoToStatus(errno, "epoll_create1");
@@ -158,7 +158,7 @@ int EpollProactor::WaitForEvents(epoll_event* events, int size, MonotonicTime un
   if (until <= MonotonicTime::Past()) {
     left = 0;
   } else if (until < MonotonicTime::Infinite()) {
-    left = std::max<int64_t>(until.nanoseconds - KernelTime().nanoseconds, 0);
+    left = std::max<int64_t>(until.nanoseconds - Now().nanoseconds, 0);
   }
   int count = -1;
   if (has_nanoseconds_) {

@@ -44,7 +44,7 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   System& system() override { return System::NonBlocking(); }
 
  private:
-  EpollProactor(int wake_fd, int epoll_fd) : KernelProactor(wake_fd), epoll_fd_(epoll_fd) {}
+  EpollProactor(int wake_fd, int epoll_fd) : KernelProactor(Machine::Real(), wake_fd), epoll_fd_(epoll_fd) {}
 
   void Park(OperationBase& operation);
   void Unpark(OperationBase& operation);

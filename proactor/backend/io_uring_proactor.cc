@@ -40,9 +40,9 @@ OperationBase* OperationOf(uint64_t user_data) {
 absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOptions options, RingKernel& kernel) {
   absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create(options, kernel);
   if (!ring.ok()) return ring.status();
-  absl::StatusOr<int> wake_fd = OpenWakeDescriptor();
+  absl::StatusOr<int> wake_fd = OpenWakeDescriptor(kernel.machine());
   if (!wake_fd.ok()) return wake_fd.status();
-  return std::unique_ptr<IoUringProactor>(new IoUringProactor(*std::move(ring), *wake_fd));
+  return std::unique_ptr<IoUringProactor>(new IoUringProactor(*std::move(ring), kernel.machine(), *wake_fd));
 }
 
 IoUringProactor::~IoUringProactor() {

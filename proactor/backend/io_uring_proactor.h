@@ -23,6 +23,7 @@
 
 #include "absl/status/statusor.h"
 #include "proactor/backend/kernel_proactor.h"
+#include "proactor/backend/machine.h"
 #include "proactor/backend/offload.h"
 #include "proactor/backend/ring.h"
 #include "proactor/ready_queue.h"
@@ -40,12 +41,15 @@ class IoUringProactor final : public KernelProactor {
   void Cancel(OperationBase& operation) override;
   void Wait(MonotonicTime until) override;
   std::string_view name() const override { return "io_uring"; }
-  System& system() override { return System::Real(); }
+  System& system() override { return machine().system(); }
 
   const Ring& ring() const { return *ring_; }
 
  private:
-  IoUringProactor(std::unique_ptr<Ring> ring, int wake_fd) : KernelProactor(wake_fd), ring_(std::move(ring)) {}
+  IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, int wake_fd)
+      : KernelProactor(machine, wake_fd),
+        ring_(std::move(ring)),
+        offload_(machine.blocking_jobs(), machine.system()) {}
 
   void EnsureEnabled();
   // A free entry, after a flush if need be; null when the kernel takes no more.

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "proactor/remote_message.h"
-#include "proactor/system.h"
 
 namespace proactor {
 
@@ -22,7 +21,7 @@ class Offload::Job final : public BlockingJob, public RemoteMessage {
     // Once the message is sent, the loop may run to its end, and this job be gone.
     Offload& owner = owner_;
     owner.threads_inside_.fetch_add(1, std::memory_order_relaxed);
-    result_ = operation->Perform(System::Real());
+    result_ = operation->Perform(owner.system_);
     Send(operation->loop(), *this);
     // Release: all of the above has happened for whoever sees this thread gone.
     owner.threads_inside_.fetch_sub(1, std::memory_order_release);
@@ -43,7 +42,7 @@ class Offload::Job final : public BlockingJob, public RemoteMessage {
   int result_ = 0;
 };
 
-Offload::Offload(BlockingPool& pool) : pool_(pool) {}
+Offload::Offload(JobRunner& runner, System& system) : runner_(runner), system_(system) {}
 
 Offload::~Offload() { Drain(); }
 
@@ -61,13 +60,13 @@ void Offload::Submit(OperationBase& operation) {
   job.operation = &operation;
   // As much of the index as there is room for: where to begin to look for the job.
   operation.generation = static_cast<uint16_t>(job.index());
-  pool_.Submit(job);
+  runner_.Submit(job);
 }
 
 void Offload::Cancel(OperationBase& operation) {
   for (size_t i = operation.generation; i < jobs_.size(); i += 1 << 16) {
     Job& job = *jobs_[i];
-    if (job.operation == &operation && pool_.Remove(job)) return job.Finish(-ECANCELED);
+    if (job.operation == &operation && runner_.Remove(job)) return job.Finish(-ECANCELED);
   }
 }
 

@@ -18,12 +18,14 @@
 
 #include "proactor/blocking_pool.h"
 #include "proactor/operation/operation_base.h"
+#include "proactor/system.h"
 
 namespace proactor {
 
 class Offload {
  public:
-  explicit Offload(BlockingPool& pool = BlockingPool::Shared());
+  // Both outlive it.
+  explicit Offload(JobRunner& runner = BlockingPool::Shared(), System& system = System::Real());
   ~Offload();
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
@@ -38,7 +40,8 @@ class Offload {
  private:
   class Job;
 
-  BlockingPool& pool_;
+  JobRunner& runner_;
+  System& system_;
   std::vector<std::unique_ptr<Job>> jobs_;
   std::vector<Job*> free_;
   std::atomic<int> threads_inside_ = 0;

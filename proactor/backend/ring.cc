@@ -195,9 +195,7 @@ int Ring::Enter(unsigned wait_for, MonotonicTime until) {
   if ((features_ & kFeatureMinTimeout) != 0) {
     flags |= kEnterAbsoluteTimer;
   } else {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    nanoseconds = std::max<int64_t>(nanoseconds - (now.tv_sec * 1'000'000'000 + now.tv_nsec), 0);
+    nanoseconds = std::max<int64_t>(nanoseconds - kernel_.machine().Now().nanoseconds, 0);
   }
   __kernel_timespec time = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
   io_uring_getevents_arg argument = {};

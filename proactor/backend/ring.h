@@ -13,7 +13,8 @@
 // the ring and tries again. All three system calls are tried then, because a filter may allow some of them only; what
 // is left to go wrong in `Enable` is a filter that is installed in between.
 //
-// `RingKernel` is the seam below: setup, enter, register and the mappings, so that a fake kernel can stand in.
+// `RingKernel` is the seam below: setup, enter, register and the mappings, so that a fake kernel can stand in, and the
+// machine that goes with it.
 //
 // Threads: created on any, used from `Enable` on by one only.
 #ifndef PROACTOR_BACKEND_RING_H_
@@ -28,6 +29,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "proactor/backend/machine.h"
 #include "proactor/monotonic_time.h"
 
 namespace proactor {
@@ -45,6 +47,9 @@ class RingKernel {
   virtual void* Map(int fd, size_t size, off_t offset) = 0;
   virtual void Unmap(void* address, size_t size) = 0;
   virtual void Close(int fd) = 0;
+
+  // Whose clock timeouts are on, and whose descriptors operations are for.
+  virtual Machine& machine() { return Machine::Real(); }
 };
 
 struct RingOptions {

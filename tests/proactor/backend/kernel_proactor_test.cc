@@ -20,7 +20,7 @@ namespace {
 // Nothing but the common part. On the heap: under AddressSanitizer GCC 12 does not align locals to cache lines.
 class Common final : public KernelProactor {
  public:
-  Common() : KernelProactor(OpenWakeDescriptor().value()) {}
+  Common() : KernelProactor(Machine::Real(), OpenWakeDescriptor(Machine::Real()).value()) {}
   using KernelProactor::TakeWakes;
   using KernelProactor::wake_fd;
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/machine.h"
+
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/time/clock.h"
+
+namespace proactor {
+namespace {
+
+class RealMachine final : public Machine {
+ public:
+  System& system() override { return System::Real(); }
+  JobRunner& blocking_jobs() override { return BlockingPool::Shared(); }
+
+  MonotonicTime Now() const override {
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
+  }
+  absl::Time WallTime() const override { return absl::Now(); }
+
+  int OpenEvent() override {
+    int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return descriptor >= 0 ? descriptor : -errno;
+  }
+  void AddEvent(int event) override {
+    uint64_t one = 1;
+    // Fails only where the counter is full, and then the descriptor is readable anyway.
+    [[maybe_unused]] ssize_t ignored = write(event, &one, sizeof(one));
+  }
+  void TakeEvents(int event) override {
+    uint64_t count;
+    [[maybe_unused]] ssize_t ignored = read(event, &count, sizeof(count));
+  }
+  void CloseEvent(int event) override { close(event); }
+};
+
+}  // namespace
+
+Machine& Machine::Real() {
+  static RealMachine machine;
+  return machine;
+}
+
+}  // namespace proactor
