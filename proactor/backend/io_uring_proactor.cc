@@ -2,9 +2,11 @@
 #include "proactor/backend/io_uring_proactor.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/descriptor.h"
@@ -25,10 +27,31 @@ enum State : uint8_t {
   kOnWorker = 4,       // Not attempted inline: that has failed with EAGAIN although there is nothing to poll.
   kCancelInLine = 8,   // Its user_data is in `cancels_`.
   kOffloaded = 16,     // With the pool: the kernel does not know it.
+  kByCall = 32,        // Performed here, once its poll says that it is ready: the kernel does not know it.
 };
 
 uint64_t UserData(const OperationBase& operation) {
   return reinterpret_cast<uintptr_t>(&operation) | uint64_t{operation.generation} << kGenerationShift;
+}
+
+constexpr int kPostponed = std::numeric_limits<int>::min();
+
+// Operations that need a socket to be non-blocking, where they are performed here.
+constexpr Feature kTransfers[] = {Feature::kAccept, Feature::kConnect, Feature::kRecv, Feature::kRecvMessage,
+                                  Feature::kSend,   Feature::kSendMessage};
+
+// What is known of the direction that an operation waits for; null for one that is for the pool.
+Ready* ReadyOf(const OperationBase& operation) {
+  Descriptor* descriptor = operation.descriptor();
+  if (descriptor == nullptr || operation.readiness() == Readiness::kBlocking) return nullptr;
+  return operation.readiness() == Readiness::kRead ? &descriptor->readable : &descriptor->writable;
+}
+
+// Whether a poll says when a call that would have waited does not any more.
+bool CanBePolled(const Descriptor& descriptor, System& system) {
+  if (descriptor.kind != DescriptorKind::kOther) return descriptor.kind != DescriptorKind::kRegularFile;
+  struct statx status;
+  return system.Stat(descriptor.number, STATX_TYPE, &status) == 0 && !S_ISBLK(status.stx_mode);
 }
 
 OperationBase* OperationOf(uint64_t user_data) {
@@ -44,6 +67,14 @@ absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOpt
   if (!wake_fd.ok()) return wake_fd.status();
   return std::unique_ptr<IoUringProactor>(new IoUringProactor(*std::move(ring), kernel.machine(), *wake_fd));
 }
+
+IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, int wake_fd)
+    : KernelProactor(machine, wake_fd),
+      ring_(std::move(ring)),
+      system_(std::ranges::all_of(kTransfers, [this](Feature feature) { return ring_->Has(feature); })
+                  ? machine.system()
+                  : machine.non_blocking_system()),
+      offload_(machine.blocking_jobs(), machine.system()) {}
 
 IoUringProactor::~IoUringProactor() {
   offload_.Drain();
@@ -72,7 +103,9 @@ void IoUringProactor::Submit(OperationBase& operation) {
   }
   operation.Prepare(*entry);
   if (!ring_->Supports(entry->opcode)) [[unlikely]] {
-    return SubmitToPool(operation);
+    int result = PerformHere(operation);
+    if (result != kPostponed) operation.CompleteAtOnce(result);
+    return;
   }
   Push(operation, *entry);
 }
@@ -90,17 +123,47 @@ void IoUringProactor::StandInLine(OperationBase& operation) {
 
 void IoUringProactor::SubmitFromLine(OperationBase& operation, io_uring_sqe& entry) {
   operation.backend_state &= ~kInLine;
-  if ((operation.backend_state & kPolling) != 0) {
-    short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
-    io_uring_prep_poll_add(&entry, operation.descriptor()->number, events);
-    return Push(operation, entry);
-  }
+  if ((operation.backend_state & kPolling) != 0) return PushPoll(operation, entry);
   operation.Prepare(entry);
   if (ring_->Supports(entry.opcode)) {
     if ((operation.backend_state & kOnWorker) != 0) entry.flags |= IOSQE_ASYNC;
     return Push(operation, entry);
   }
+  // One that was polled in vain, which only a thread can perform.
+  if ((operation.backend_state & kByCall) != 0) return SubmitToPool(operation);
+  int result = PerformHere(operation);
+  if (result == kPostponed) return;
+  completed_directly_ = true;
+  operation.Complete(result);
+}
+
+void IoUringProactor::PushPoll(OperationBase& operation, io_uring_sqe& entry) {
+  short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
+  io_uring_prep_poll_add(&entry, operation.descriptor()->number, events);
+  Push(operation, entry);
+}
+
+// Readiness and calls, as in the EpollProactor. A poll looks at how things are, so that nothing is lost between a call
+// that found nothing and the poll.
+int IoUringProactor::PerformHere(OperationBase& operation) {
+  Ready* ready = ReadyOf(operation);
+  if (ready != nullptr) {
+    operation.descriptor()->StopWatching();
+    int result = *ready == Ready::kNo ? -EAGAIN : operation.Perform(machine().non_blocking_system());
+    if (result != -EAGAIN && result != -EOPNOTSUPP) return result;
+    if (CanBePolled(*operation.descriptor(), machine().system())) {
+      *ready = Ready::kNo;
+      operation.backend_state = kByCall | kPolling;
+      if (io_uring_sqe* entry = line_.empty() ? Entry() : nullptr; entry != nullptr) {
+        PushPoll(operation, *entry);
+      } else {
+        StandInLine(operation);
+      }
+      return kPostponed;
+    }
+  }
   SubmitToPool(operation);
+  return kPostponed;
 }
 
 void IoUringProactor::SubmitToPool(OperationBase& operation) {
@@ -155,7 +218,7 @@ void IoUringProactor::ArmWake() {
   io_uring_sqe* entry = Entry();
   if (entry == nullptr) return;
   io_uring_prep_poll_add(entry, wake_fd(), POLLIN);
-  if (wake_multishot_) entry->len = IORING_POLL_ADD_MULTI;
+  if (ring_->Has(Feature::kMultishotPoll)) entry->len = IORING_POLL_ADD_MULTI;
   entry->user_data = kWake;
   ring_->Push();
   wake_armed_ = true;
@@ -216,7 +279,7 @@ void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
 
 void IoUringProactor::WakeCompleted(const io_uring_cqe& completion) {
   if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
-  if (completion.res == -EINVAL) wake_multishot_ = false;  // Linux 5.12 has no multishot polls.
+  if (completion.res == -EINVAL) ring_->Downgrade(Feature::kMultishotPoll);
   // A new poll would fire at once if the counter were not read.
   TakeWakes();
   wake_armed_ = false;
@@ -228,8 +291,9 @@ bool IoUringProactor::Settles(OperationBase& operation, int& result) {
   bool cancelled = operation.cancel_requested();
   if ((operation.backend_state & kPolling) != 0) {
     operation.backend_state &= ~kPolling;
-    if (result >= 0 && !cancelled) return false;
-    if (result >= 0) result = -ECANCELED;
+    if (result >= 0 && cancelled) result = -ECANCELED;
+    if (result >= 0 && (operation.backend_state & kByCall) == 0) return false;
+    if (result >= 0) return PerformedAfterPoll(operation, result);
   } else if (result == -EAGAIN && cancelled) {
     result = -ECANCELED;
   } else if (result == -EAGAIN && (operation.backend_state & kOnWorker) == 0) {
@@ -238,6 +302,18 @@ bool IoUringProactor::Settles(OperationBase& operation, int& result) {
     return false;
   }
   return true;
+}
+
+// The poll of an operation that the kernel does not know has found it ready. False: ask again, or have a thread do it.
+bool IoUringProactor::PerformedAfterPoll(OperationBase& operation, int& result) {
+  Ready* ready = ReadyOf(operation);
+  *ready = Ready::kYes;
+  result = operation.Perform(machine().non_blocking_system());
+  if (result == -EOPNOTSUPP) return false;
+  if (result != -EAGAIN) return true;
+  *ready = Ready::kNo;
+  operation.backend_state |= kPolling;
+  return false;
 }
 
 }  // namespace proactor

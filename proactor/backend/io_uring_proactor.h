@@ -8,8 +8,9 @@
 // Each turn of the loop makes one system call at most: it submits what coroutines have asked for since the last one,
 // waits, and brings back what has completed. What the kernel may do at any time is normal and never reaches the user: a
 // full submission queue (flushed once, then operations stand in line), an overflowing completion queue, interrupted and
-// short calls, EAGAIN on non-blocking descriptors (polled, then asked again), opcodes it does not have (performed
-// by the BlockingPool, as is what no kernel can do, such as calling a function).
+// short calls, EAGAIN on non-blocking descriptors (polled, then asked again), opcodes that it does not have or is not
+// to use (performed here as soon as a poll by the ring says that it can be done; by the BlockingPool what cannot be
+// polled, and what no kernel can do, such as calling a function).
 //
 // A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a
 // generation in the top 16, so that a request to cancel cannot hit a later operation at the same address.
@@ -41,15 +42,12 @@ class IoUringProactor final : public KernelProactor {
   void Cancel(OperationBase& operation) override;
   void Wait(MonotonicTime until) override;
   std::string_view name() const override { return "io_uring"; }
-  System& system() override { return machine().system(); }
+  System& system() override { return system_; }
 
   const Ring& ring() const { return *ring_; }
 
  private:
-  IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, int wake_fd)
-      : KernelProactor(machine, wake_fd),
-        ring_(std::move(ring)),
-        offload_(machine.blocking_jobs(), machine.system()) {}
+  IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, int wake_fd);
 
   void EnsureEnabled();
   // A free entry, after a flush if need be; null when the kernel takes no more.
@@ -64,7 +62,10 @@ class IoUringProactor final : public KernelProactor {
   void Push(OperationBase& operation, io_uring_sqe& entry);
   bool TrySubmitCancel(uint64_t user_data);
   void StandInLine(OperationBase& operation);
-  // Has an operation performed that the kernel does not know.
+  // Performs an operation that the kernel does not know: its result, or `kPostponed` for one that has to wait.
+  int PerformHere(OperationBase& operation);
+  bool PerformedAfterPoll(OperationBase& operation, int& result);
+  void PushPoll(OperationBase& operation, io_uring_sqe& entry);
   void SubmitToPool(OperationBase& operation);
   // Submits an operation that stood in line.
   void SubmitFromLine(OperationBase& operation, io_uring_sqe& entry);
@@ -77,9 +78,9 @@ class IoUringProactor final : public KernelProactor {
   bool Settles(OperationBase& operation, int& result);
 
   std::unique_ptr<Ring> ring_;
+  System& system_;
   uint16_t generation_ = 0;
   bool wake_armed_ = false;
-  bool wake_multishot_ = true;
   bool completed_directly_ = false;  // During this `Wait`, without the kernel.
   SuspensionQueue line_;             // Operations that wait for room, or for their next part.
   Offload offload_;

@@ -15,6 +15,7 @@ namespace {
 class RealMachine final : public Machine {
  public:
   System& system() override { return System::Real(); }
+  System& non_blocking_system() override { return System::NonBlocking(); }
   JobRunner& blocking_jobs() override { return BlockingPool::Shared(); }
 
   MonotonicTime Now() const override {

@@ -2,10 +2,11 @@
 #include "proactor/backend/ring.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/errors.h"
@@ -19,95 +20,142 @@ constexpr unsigned kEnterAbsoluteTimer = 1u << 5;  // Linux 6.12
 constexpr unsigned kEnterNoIoWait = 1u << 7;       // Linux 6.15
 constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12: came with kEnterAbsoluteTimer
 constexpr unsigned kFeatureNoIoWait = 1u << 17;    // Linux 6.15
+constexpr unsigned kSetupNoSqArray = 1u << 16;     // Linux 6.6
+constexpr uint8_t kOpTruncate = 55;                // Linux 6.9
 
-// From the best to the least; the first that setup accepts is used. Each is a set that some kernel had in common.
-constexpr unsigned kLadder[] = {
-    // Linux 6.1: completions run on the one thread that waits, when it waits.
-    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
-    // Linux 6.0
-    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-        IORING_SETUP_R_DISABLED,
-    // Linux 5.19
-    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
-    // Linux 5.18
-    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED,
-    // Linux 5.10
-    IORING_SETUP_R_DISABLED,
+// Features that setup takes as flags, from the newest: at each EINVAL the first that is left is left out.
+struct SetupFlag {
+  Feature feature;
+  unsigned flags;
+};
+constexpr SetupFlag kSetupFlags[] = {
+    {Feature::kNoSqArray, kSetupNoSqArray},
+    {Feature::kDeferTaskrun, IORING_SETUP_DEFER_TASKRUN},
+    {Feature::kSingleIssuer, IORING_SETUP_SINGLE_ISSUER},
+    {Feature::kCoopTaskrun, IORING_SETUP_COOP_TASKRUN},
+    {Feature::kSubmitAll, IORING_SETUP_SUBMIT_ALL},
 };
 
-// NODROP: overflow loses nothing. EXT_ARG: a timeout in the wait (5.11). NATIVE_WORKERS: workers are threads of this
-// process (5.12), which is where the kernel's model became sound.
-constexpr unsigned kRequiredFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
-                                       IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG |
-                                       IORING_FEAT_NATIVE_WORKERS;
+// What setup says that it has.
+struct FeatureBit {
+  Feature feature;
+  unsigned bit;
+};
+constexpr FeatureBit kFeatureBits[] = {
+    {Feature::kSingleMmap, IORING_FEAT_SINGLE_MMAP},
+    {Feature::kNoDrop, IORING_FEAT_NODROP},
+    {Feature::kSubmitStable, IORING_FEAT_SUBMIT_STABLE},
+    {Feature::kReadWriteCurrentPosition, IORING_FEAT_RW_CUR_POS},
+    {Feature::kFastPoll, IORING_FEAT_FAST_POLL},
+    {Feature::kExtendedArgument, IORING_FEAT_EXT_ARG},
+    {Feature::kNativeWorkers, IORING_FEAT_NATIVE_WORKERS},
+    {Feature::kAbsoluteTimer, kFeatureMinTimeout},
+    {Feature::kNoIoWait, kFeatureNoIoWait},
+};
+
+struct FeatureOpcode {
+  Feature feature;
+  uint8_t opcode;
+};
+constexpr FeatureOpcode kFeatureOpcodes[] = {
+    {Feature::kNop, IORING_OP_NOP},
+    {Feature::kPollAdd, IORING_OP_POLL_ADD},
+    {Feature::kAsyncCancel, IORING_OP_ASYNC_CANCEL},
+    {Feature::kAccept, IORING_OP_ACCEPT},
+    {Feature::kConnect, IORING_OP_CONNECT},
+    {Feature::kRecv, IORING_OP_RECV},
+    {Feature::kRecvMessage, IORING_OP_RECVMSG},
+    {Feature::kSend, IORING_OP_SEND},
+    {Feature::kSendMessage, IORING_OP_SENDMSG},
+    {Feature::kRead, IORING_OP_READ},
+    {Feature::kWrite, IORING_OP_WRITE},
+    {Feature::kSplice, IORING_OP_SPLICE},
+    {Feature::kOpenAt, IORING_OP_OPENAT},
+    {Feature::kClose, IORING_OP_CLOSE},
+    {Feature::kStatx, IORING_OP_STATX},
+    {Feature::kFsync, IORING_OP_FSYNC},
+    {Feature::kTruncate, kOpTruncate},
+};
 
 constexpr unsigned kSmallestRing = 32;
+constexpr unsigned kTestRing = 4;
+// Much more than a request takes that has nothing to do.
+constexpr int64_t kTestNanoseconds = 1'000'000'000;
+constexpr int kTestEnters = 100;
 
-class RealKernel final : public RingKernel {
- public:
-  int Setup(unsigned entries, io_uring_params* params) override { return io_uring_setup(entries, params); }
-  int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
-    return io_uring_enter2(static_cast<unsigned>(fd), submit, wait_for, flags, static_cast<sigset_t*>(argument), size);
+// What to ask setup for. Some flags mean nothing without others, which is EINVAL.
+unsigned FlagsOf(FeatureSet wanted) {
+  if (!wanted.Contains(Feature::kSingleIssuer)) wanted.Remove(Feature::kDeferTaskrun);
+  unsigned flags = 0;
+  for (const SetupFlag& flag : kSetupFlags) {
+    if (wanted.Contains(flag.feature)) flags |= flag.flags;
   }
-  int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
-    return io_uring_register(static_cast<unsigned>(fd), opcode, argument, count);
+  if ((flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)) != 0) flags |= IORING_SETUP_TASKRUN_FLAG;
+  return flags | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
+}
+
+// The newest that is left; false when none is.
+bool LeaveOutNewest(FeatureSet& wanted) {
+  for (const SetupFlag& flag : kSetupFlags) {
+    if (!wanted.Contains(flag.feature)) continue;
+    wanted.Remove(flag.feature);
+    return true;
   }
-  void* Map(int fd, size_t size, off_t offset) override {
-    void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
-    // A child that touches its parent's ring dies at once instead of corrupting it.
-    if (address != MAP_FAILED) madvise(address, size, MADV_DONTFORK);
-    return address;
+  return false;
+}
+
+FeatureSet SetupFeatures(unsigned flags) {
+  FeatureSet features;
+  for (const SetupFlag& flag : kSetupFlags) {
+    if ((flags & flag.flags) != 0) features.Add(flag.feature);
   }
-  void Unmap(void* address, size_t size) override { munmap(address, size); }
-  void Close(int fd) override { close(fd); }
-};
+  return features;
+}
 
 }  // namespace
 
-RingKernel& RingKernel::Real() {
-  static RealKernel kernel;
-  return kernel;
-}
-
 absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKernel& kernel) {
+  if (absl::Status status = CheckRelease(kernel.Release()); !status.ok()) return status;
   std::unique_ptr<Ring> ring(new Ring(kernel));
   if (absl::Status status = ring->SetUp(options); !status.ok()) return status;
   if (absl::Status status = ring->Probe(); !status.ok()) return status;
+  if (absl::Status status = ring->CheckNeeded(); !status.ok()) return status;
+  if (kernel.trusted()) return ring;
+  if (absl::Status status = ring->TestAnother(); !status.ok()) return status;
   return ring;
 }
 
 absl::Status Ring::SetUp(RingOptions options) {
+  disabled_ = options.disabled;
+  features_ = kEveryFeature.Without(options.disabled | kernel_.lacks());
+  FeatureSet wanted = features_;
   io_uring_params params;
-  size_t rung = 0;
   while (true) {
     params = {};
-    params.flags = kLadder[rung] | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
+    params.flags = FlagsOf(wanted) | IORING_SETUP_R_DISABLED;
     params.cq_entries = options.completions;
     fd_ = kernel_.Setup(options.entries, &params);
     if (fd_ >= 0) break;
-    if (fd_ == -EINVAL && rung + 1 < std::size(kLadder)) {
-      ++rung;
-    } else if (fd_ == -ENOMEM && options.entries > kSmallestRing) {
-      options.entries /= 2;
-      options.completions = std::max(options.completions / 2, 2 * options.entries);
-    } else {
-      return ErrnoToStatus(-fd_, "io_uring_setup");
-    }
+    if (fd_ == -EINVAL && LeaveOutNewest(wanted)) continue;
+    if (fd_ != -ENOMEM || options.entries <= kSmallestRing) return ErrnoToStatus(-fd_, "io_uring_setup");
+    options.entries /= 2;
+    options.completions = std::max(options.completions / 2, 2 * options.entries);
   }
   setup_flags_ = params.flags;
-  features_ = params.features;
-  if (unsigned missing = kRequiredFeatures & ~features_; missing != 0) {
-    return absl::UnimplementedError(absl::StrCat("io_uring_setup: the kernel's io_uring lacks features ",
-                                                 absl::Hex(missing), " (Linux 5.12 has them)"));
+  // The next ring need not ask again.
+  kernel_.Lacks(SetupFeatures(~0u).Without(wanted) & features_);
+  features_ = features_.Without(SetupFeatures(~params.flags));
+  for (const FeatureBit& feature : kFeatureBits) {
+    if ((params.features & feature.bit) == 0) features_.Remove(feature.feature);
   }
   enter_fd_ = fd_;
-  if ((features_ & kFeatureNoIoWait) != 0) enter_flags_ |= kEnterNoIoWait;
+  if (Has(Feature::kNoIoWait)) enter_flags_ |= kEnterNoIoWait;
   return MapQueues(params);
 }
 
 absl::Status Ring::MapQueues(const io_uring_params& params) {
-  queues_.size = std::max<size_t>(params.sq_off.array + params.sq_entries * sizeof(unsigned),
+  bool has_array = (params.flags & kSetupNoSqArray) == 0;
+  queues_.size = std::max<size_t>(has_array ? params.sq_off.array + params.sq_entries * sizeof(unsigned) : 0,
                                   params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe));
   entries_.size = params.sq_entries * sizeof(io_uring_sqe);
   for (auto [mapping, offset] : {std::pair(&queues_, off_t{IORING_OFF_SQ_RING}), {&entries_, off_t{IORING_OFF_SQES}}}) {
@@ -124,8 +172,7 @@ absl::Status Ring::MapQueues(const io_uring_params& params) {
   completion_ = {word(params.cq_off.head), word(params.cq_off.tail), params.cq_entries - 1,
                  reinterpret_cast<io_uring_cqe*>(base + params.cq_off.cqes)};
   // Entries are always submitted in the order of their places, so the index array is written once.
-  unsigned* array = word(params.sq_off.array);
-  for (unsigned i = 0; i < params.sq_entries; ++i) array[i] = i;
+  for (unsigned i = 0; has_array && i < params.sq_entries; ++i) word(params.sq_off.array)[i] = i;
   return absl::OkStatus();
 }
 
@@ -133,15 +180,80 @@ absl::Status Ring::Probe() {
   alignas(io_uring_probe) char space[sizeof(io_uring_probe) + 256 * sizeof(io_uring_probe_op)] = {};
   auto* probe = reinterpret_cast<io_uring_probe*>(space);
   int result = kernel_.Register(fd_, IORING_REGISTER_PROBE, probe, 256);
-  // EINVAL: io_uring_register(2) is there, without this. Nothing is known then.
+  // EINVAL: io_uring_register(2) is there, without this. Nothing is known then, and nothing is relied on.
   if (result < 0 && result != -EINVAL) return ErrnoToStatus(-result, "io_uring_register");
   for (unsigned i = 0; i < probe->ops_len; ++i) {
     if ((probe->ops[i].flags & IO_URING_OP_SUPPORTED) != 0) supported_.set(probe->ops[i].op);
+  }
+  for (const FeatureOpcode& feature : kFeatureOpcodes) {
+    if (!Has(feature.feature)) supported_.reset(feature.opcode);
+    if (!supported_[feature.opcode]) features_.Remove(feature.feature);
   }
   // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
   result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
   if (result < 0 && result != -EBADFD) return ErrnoToStatus(-result, "io_uring_enter");
   return absl::OkStatus();
+}
+
+absl::Status Ring::CheckNeeded() const {
+  std::string missing, disabled;
+  for (const FeatureFacts& facts : AllFeatures()) {
+    if (facts.substitute != Substitute::kNone || Has(facts.feature)) continue;
+    std::string& names = disabled_.Contains(facts.feature) ? disabled : missing;
+    absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(facts.name));
+  }
+  if (!missing.empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat("io_uring_setup: the kernel's io_uring lacks ", missing, " (Linux 5.12 has all of it)"));
+  }
+  if (!disabled.empty()) {
+    return absl::UnimplementedError(absl::StrCat("io_uring is not used without ", disabled, ", which is disabled"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Ring::TestAnother() const {
+  Ring ring(kernel_);
+  io_uring_params params = {};
+  params.flags = setup_flags_ & ~unsigned{IORING_SETUP_R_DISABLED};
+  params.cq_entries = 2 * kTestRing;
+  ring.fd_ = ring.enter_fd_ = kernel_.Setup(kTestRing, &params);
+  // Short of memory or of descriptors: there is room for the one that matters.
+  if (ring.fd_ == -ENOMEM || ring.fd_ == -EMFILE || ring.fd_ == -ENFILE) return absl::OkStatus();
+  if (ring.fd_ < 0) return ErrnoToStatus(-ring.fd_, "io_uring_setup");
+  if (absl::Status status = ring.MapQueues(params); !status.ok()) return status;
+  if (!ring.GoesRound()) {
+    return absl::UnimplementedError("io_uring: a request that does nothing did not come back as it should");
+  }
+  kernel_.Trust();
+  return absl::OkStatus();
+}
+
+bool Ring::GoesRound() {
+  constexpr uint64_t kMark = 0x7e57'7e57'7e57'7e57;
+  io_uring_sqe* entry = NextEntry();
+  if (entry == nullptr) return false;
+  entry->opcode = IORING_OP_NOP;
+  entry->user_data = kMark;
+  Push();
+  int marked = 0;
+  unsigned completions = 0;
+  MonotonicTime until = {kernel_.machine().Now().nanoseconds + kTestNanoseconds};
+  for (int enters = 0; enters < kTestEnters && completions == 0; ++enters) {
+    int result = Enter(1, until);
+    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) return false;
+    completions += Reap([](uint64_t) {}, [&](const io_uring_cqe& completion) {
+      marked += completion.user_data == kMark && completion.res == 0;
+    });
+  }
+  return completions == 1 && marked == 1 && unsubmitted() == 0;
+}
+
+void Ring::Downgrade(Feature feature) {
+  FeatureSet one;
+  one.Add(feature);
+  features_.Remove(feature);
+  kernel_.Lacks(one);
 }
 
 absl::Status Ring::Enable() {
@@ -150,19 +262,24 @@ absl::Status Ring::Enable() {
   //
   // A worker that blocks costs a thread; the kernel's own bound for unbounded work is the process limit.
   unsigned workers[2] = {4, 16};
-  kernel_.Register(fd_, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2);
+  if (Has(Feature::kWorkerLimit) && kernel_.Register(fd_, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2) < 0) {
+    features_.Remove(Feature::kWorkerLimit);
+  }
   if (int result = kernel_.Register(fd_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0); result < 0) {
     return ErrnoToStatus(-result, "io_uring_register(ENABLE_RINGS)");
   }
   // The registration belongs to this thread. Kernels that know SEND_ZC (6.0) have one that can be undone; some vendor
   // kernels before accept it and hang at exit.
-  if (Supports(IORING_OP_SEND_ZC)) {
+  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kRegisteredRingFd);
+  if (Has(Feature::kRegisteredRingFd)) {
     io_uring_rsrc_update update = {};
     update.offset = ~0u;
     update.data = static_cast<unsigned long long>(fd_);
     if (kernel_.Register(fd_, IORING_REGISTER_RING_FDS, &update, 1) == 1) {
       enter_fd_ = static_cast<int>(update.offset);
       enter_flags_ |= IORING_ENTER_REGISTERED_RING;
+    } else {
+      features_.Remove(Feature::kRegisteredRingFd);
     }
   }
   enabled_ = true;
@@ -192,7 +309,7 @@ int Ring::Enter(unsigned wait_for, MonotonicTime until) {
     return kernel_.Enter(enter_fd_, unsubmitted(), wait_for, flags, nullptr, 0);
   }
   int64_t nanoseconds = std::max<int64_t>(until.nanoseconds, 0);
-  if ((features_ & kFeatureMinTimeout) != 0) {
+  if (Has(Feature::kAbsoluteTimer)) {
     flags |= kEnterAbsoluteTimer;
   } else {
     nanoseconds = std::max<int64_t>(nanoseconds - kernel_.machine().Now().nanoseconds, 0);

@@ -8,13 +8,17 @@
 //   (*ring)->Enter(1, deadline);                              // submits everything, waits for one
 //   (*ring)->Reap([](uint64_t user_data) {}, [](const io_uring_cqe& completion) { ... });
 //
-// Setup goes down a ladder of flags from the best that is known (Linux 6.1: completions are run by the one thread that
-// waits) to none, by trying, never by looking at the kernel's version. ENOMEM, which is the locked-memory limit, halves
-// the ring and tries again. All three system calls are tried then, because a filter may allow some of them only; what
-// is left to go wrong in `Enable` is a filter that is installed in between.
+// Which features the kernel has is found out by trying (feature.h), never by looking at its version:
 //
-// `RingKernel` is the seam below: setup, enter, register and the mappings, so that a fake kernel can stand in, and the
-// machine that goes with it.
+//  1. Setup begins with all flags that are known and leaves out the newest for each EINVAL. ENOMEM, which is the
+//     locked-memory limit, halves the ring.
+//  2. What setup returns, and the probe of opcodes, say what else there is.
+//  3. All three system calls are tried, because a filter may allow some of them only. The first ring of a process is
+//     preceded by a small one through which a request has to go round: half an io_uring is none.
+//  4. What can only be seen when a request fails is tried until then (`Downgrade`), once in a process.
+//
+// Steps 1 to 3 are done by `Create`, when another backend can still be chosen; what is left to go wrong in `Enable` is
+// a filter that is installed in between. A feature that is disabled is treated as one that the kernel lacks.
 //
 // Threads: created on any, used from `Enable` on by one only.
 #ifndef PROACTOR_BACKEND_RING_H_
@@ -28,33 +32,18 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "proactor/backend/machine.h"
+#include "proactor/backend/ring_kernel.h"
+#include "proactor/feature.h"
 #include "proactor/monotonic_time.h"
 
 namespace proactor {
 
-class RingKernel {
- public:
-  static RingKernel& Real();
-  virtual ~RingKernel() = default;
-
-  // Each returns what the system call does, or -errno.
-  virtual int Setup(unsigned entries, io_uring_params* params) = 0;
-  virtual int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) = 0;
-  virtual int Register(int fd, unsigned opcode, void* argument, unsigned count) = 0;
-  // MAP_FAILED on failure.
-  virtual void* Map(int fd, size_t size, off_t offset) = 0;
-  virtual void Unmap(void* address, size_t size) = 0;
-  virtual void Close(int fd) = 0;
-
-  // Whose clock timeouts are on, and whose descriptors operations are for.
-  virtual Machine& machine() { return Machine::Real(); }
-};
-
 struct RingOptions {
   unsigned entries = 256;       // Submission queue. When it is full, it is flushed.
   unsigned completions = 4096;  // Completion queue: room for bursts. An overflow is slow, not lost.
+  FeatureSet disabled = {};     // Features to do without, though the kernel may have them.
 };
 
 class Ring {
@@ -103,6 +92,11 @@ class Ring {
   }
 
   bool Supports(unsigned opcode) const { return opcode < supported_.size() && supported_[opcode]; }
+  bool Has(Feature feature) const { return features_.Contains(feature); }
+  // A request has shown that the kernel lacks the feature. No ring of this kernel tries it from now on.
+  void Downgrade(Feature feature);
+  FeatureSet features() const { return features_; }
+  FeatureSet disabled() const { return disabled_; }
   unsigned setup_flags() const { return setup_flags_; }
   unsigned entries() const { return submission_.count; }
   unsigned completion_entries() const { return completion_.mask + 1; }
@@ -117,6 +111,10 @@ class Ring {
   absl::Status SetUp(RingOptions options);
   absl::Status MapQueues(const io_uring_params& params);
   absl::Status Probe();
+  absl::Status CheckNeeded() const;
+  // Whether a request goes round through a small ring with the same flags.
+  absl::Status TestAnother() const;
+  bool GoesRound();
 
   struct Mapping {
     void* address = nullptr;
@@ -128,7 +126,8 @@ class Ring {
   int enter_fd_ = -1;  // The registered index once there is one.
   unsigned enter_flags_ = 0;
   unsigned setup_flags_ = 0;
-  unsigned features_ = 0;
+  FeatureSet features_;  // On.
+  FeatureSet disabled_;
   bool enabled_ = false;
   std::bitset<256> supported_;
 

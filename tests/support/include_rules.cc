@@ -25,7 +25,8 @@ const Part kParts[] = {
       "proactor/frame_pool", "proactor/result", "proactor/ready_queue", "proactor/remote_queue", "proactor/timer",
       "proactor/counters", "proactor/context", "proactor/pause", "proactor/promise", "proactor/leaf_awaiter",
       "proactor/task_record",
-      "proactor/cancellation", "proactor/task", "proactor/try", "proactor/backend_choice"},
+      "proactor/cancellation", "proactor/task", "proactor/try", "proactor/backend_choice",
+      "proactor/feature"},
      {}},
     // Coroutines that wait for each other.
     {"sync", {"proactor/sync/"}, {"language"}},
@@ -140,7 +141,8 @@ Complaints IncludesGoDownward(const SourceFile& file) {
 Complaints LiburingStaysBelow(const SourceFile& file) {
   Complaints complaints;
   if (!IsCpp(file.path) || IsTest(file.path)) return complaints;
-  for (std::string_view driver : {"proactor/backend/ring.", "proactor/backend/io_uring_proactor."}) {
+  for (std::string_view driver :
+       {"proactor/backend/ring.", "proactor/backend/ring_kernel.", "proactor/backend/io_uring_proactor."}) {
     if (file.path.starts_with(driver)) return complaints;
   }
   if (file.path.starts_with("proactor/operation/") && !IsHeader(file.path)) return complaints;

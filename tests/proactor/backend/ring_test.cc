@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <memory>
 #include <numeric>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/feature.h"
 #include "proactor/testing/status_matchers.h"
 
 namespace proactor {
@@ -27,7 +30,10 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12, newer than the liburing that this builds with.
+// Newer than the liburing that this builds with.
+constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12
+constexpr unsigned kFeatureNoIoWait = 1u << 17;    // Linux 6.15
+constexpr unsigned kSetupNoSqArray = 1u << 16;     // Linux 6.6
 
 // The real kernel as older ones are, or as one that is short of something.
 class OtherKernel final : public RingKernel {
@@ -44,8 +50,11 @@ class OtherKernel final : public RingKernel {
   }
   int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
     if (enter_error != 0) return -enter_error;
+    if (submit > 0 && failed_enters-- > 0) return -EINTR;
+    if (swallows && submit > 0) return static_cast<int>(submit);
     return real_.Enter(fd, submit, wait_for, flags, argument, size);
   }
+  std::string Release() override { return release; }
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
     if (register_error != 0) return -register_error;
     if (opcode == refused_registration) return -EINVAL;
@@ -82,8 +91,11 @@ class OtherKernel final : public RingKernel {
   int mapped = 0;
   int registered = 0;
 
+  std::string release;
   int setup_error = 0;
   int enter_error = 0;
+  int failed_enters = 0;  // So many that submit are interrupted at first.
+  bool swallows = false;  // Takes entries and does nothing.
   int register_error = 0;
   unsigned largest = ~0u;
   unsigned refused_flags = 0;
@@ -322,7 +334,8 @@ TEST(RingTest, KnowsTheOpcodesThatTheKernelHas) {
   EXPECT_FALSE(ring->Supports(100'000));
   OtherKernel kernel;
   kernel.refused_registration = IORING_REGISTER_PROBE;
-  EXPECT_FALSE(MakeRing({}, kernel)->Supports(IORING_OP_NOP)) << "nothing is known, so nothing is relied on";
+  EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("nop, poll_add")))
+      << "nothing is known, so nothing is relied on";
 }
 
 // --- Setting up: the ladder. ---
@@ -343,13 +356,15 @@ TEST(RingSetupTest, WhatTheKernelRefusesIsLeftOutAndNothingElse) {
     unsigned kept;
     size_t attempts;
   } kRungs[] = {
-      {IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 2},
-      {IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 3},
-      {IORING_SETUP_COOP_TASKRUN, IORING_SETUP_SUBMIT_ALL, 4},
-      {IORING_SETUP_SUBMIT_ALL, IORING_SETUP_R_DISABLED, 5},
+      {kSetupNoSqArray, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN, 2},
+      {IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 3},
+      {IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 4},
+      {IORING_SETUP_COOP_TASKRUN, IORING_SETUP_SUBMIT_ALL, 5},
+      {IORING_SETUP_SUBMIT_ALL, IORING_SETUP_R_DISABLED, 6},
   };
   for (const auto& rung : kRungs) {
     OtherKernel kernel;
+    kernel.Trust();
     kernel.refused_flags = rung.refused;
     std::unique_ptr<Ring> ring = MakeRing({}, kernel);
     EXPECT_EQ(kernel.attempts.size(), rung.attempts);
@@ -366,12 +381,13 @@ TEST(RingSetupTest, AKernelThatRefusesEverythingIsAnError) {
   kernel.refused_flags = ~0u;
   EXPECT_THAT(Ring::Create({}, kernel),
               StatusIs(absl::StatusCode::kInvalidArgument, "io_uring_setup: Invalid argument"));
-  EXPECT_EQ(kernel.attempts.size(), 5u);
+  EXPECT_EQ(kernel.attempts.size(), 6u);
 }
 
 TEST(RingSetupTest, TooLittleLockedMemoryHalvesTheRing) {
   OtherKernel kernel;
   kernel.largest = 64;
+  kernel.Trust();
   std::unique_ptr<Ring> ring = MakeRing({.entries = 256, .completions = 4096}, kernel);
   std::vector<unsigned> entries, completions;
   for (const OtherKernel::Attempt& attempt : kernel.attempts) {
@@ -432,7 +448,7 @@ TEST(RingSetupTest, AKernelWithoutARequiredFeatureIsAnErrorThatLeavesNothingBehi
     OtherKernel kernel;
     kernel.missing_features = feature;
     EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kUnimplemented,
-                                                   AllOf(HasSubstr("lacks features"), HasSubstr("Linux 5.12"))));
+                                                   AllOf(HasSubstr("lacks "), HasSubstr("Linux 5.12"))));
     EXPECT_EQ(kernel.open, 0);
   }
 }
@@ -446,6 +462,98 @@ TEST(RingSetupTest, MemoryThatCannotBeMappedIsAnErrorThatLeavesNothingBehind) {
     EXPECT_EQ(kernel.mapped, 0);
     EXPECT_EQ(kernel.open, 0);
   }
+}
+
+// --- Features. ---
+
+// A kernel is asked once in a process, not by each ring.
+TEST(RingFeatureTest, WhatSetupRefusesIsNotAskedForAgain) {
+  OtherKernel kernel;
+  kernel.refused_flags = kSetupNoSqArray | IORING_SETUP_DEFER_TASKRUN;
+  MakeRing({}, kernel);
+  size_t first = kernel.attempts.size();
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  EXPECT_EQ(kernel.attempts.size(), first + 1) << "nor is a ring tested that is like one that works";
+  EXPECT_FALSE(ring->Has(Feature::kDeferTaskrun));
+  EXPECT_TRUE(ring->Has(Feature::kSingleIssuer));
+}
+
+TEST(RingFeatureTest, SaysWhatThereIs) {
+  OtherKernel kernel;
+  kernel.missing_features = kFeatureNoIoWait;
+  kernel.refused_registration = IORING_REGISTER_IOWQ_MAX_WORKERS;
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  EXPECT_FALSE(ring->Has(Feature::kNoIoWait));
+  EXPECT_FALSE(ring->Has(Feature::kWorkerLimit));
+  EXPECT_TRUE(ring->Has(Feature::kNop));
+  EXPECT_TRUE(ring->Has(Feature::kNoDrop));
+  EXPECT_EQ(ring->Has(Feature::kSubmitAll), (ring->setup_flags() & IORING_SETUP_SUBMIT_ALL) != 0);
+}
+
+TEST(RingFeatureTest, WhatIsDisabledIsNotUsed) {
+  for (std::string_view words : FeatureProfiles()) {
+    FeatureSet disabled = *ParseFeatures(words);
+    OtherKernel kernel;
+    std::unique_ptr<Ring> ring = MakeRing({.disabled = disabled}, kernel);
+    EXPECT_TRUE((ring->features() & disabled).empty()) << words;
+    EXPECT_EQ(ring->Has(Feature::kSubmitAll), (ring->setup_flags() & IORING_SETUP_SUBMIT_ALL) != 0) << words;
+    EXPECT_EQ(ring->Supports(IORING_OP_RECV), !disabled.Contains(Feature::kRecv)) << words;
+    EXPECT_TRUE(kernel.lacks().empty()) << "what is disabled says nothing of the kernel: " << words;
+    PushNop(*ring, 1);
+    EXPECT_EQ(ring->Enter(1, MonotonicTime::Infinite()), 1);
+    EXPECT_THAT(Reap(*ring), ElementsAre(1u));
+  }
+}
+
+// Each alone, because some mean nothing without others.
+TEST(RingFeatureTest, AnyOneFeatureMayBeDisabled) {
+  for (const FeatureFacts& facts : AllFeatures()) {
+    FeatureSet disabled;
+    disabled.Add(facts.feature);
+    absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({.disabled = disabled});
+    if (facts.substitute == Substitute::kNone) {
+      EXPECT_THAT(ring, StatusIs(absl::StatusCode::kUnimplemented,
+                                 "io_uring is not used without " + std::string(facts.name) + ", which is disabled"));
+    } else {
+      EXPECT_THAT(ring, IsOk()) << facts.name;
+    }
+  }
+}
+
+TEST(RingFeatureTest, ADowngradeHoldsForTheRingsAfterIt) {
+  OtherKernel kernel;
+  std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+  EXPECT_TRUE(ring->Has(Feature::kMultishotPoll));
+  ring->Downgrade(Feature::kMultishotPoll);
+  EXPECT_FALSE(ring->Has(Feature::kMultishotPoll));
+  EXPECT_FALSE(MakeRing({}, kernel)->Has(Feature::kMultishotPoll));
+  OtherKernel another;
+  EXPECT_TRUE(MakeRing({}, another)->Has(Feature::kMultishotPoll));
+}
+
+// --- Trust. ---
+
+TEST(RingTrustTest, ARingThatGivesNothingBackIsNotTrusted) {
+  OtherKernel kernel;
+  kernel.swallows = true;
+  EXPECT_THAT(Ring::Create({}, kernel),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("did not come back")));
+  EXPECT_EQ(kernel.open, 0);
+  EXPECT_EQ(kernel.mapped, 0);
+}
+
+TEST(RingTrustTest, InterruptionsAreNoReasonForDistrust) {
+  OtherKernel kernel;
+  kernel.failed_enters = 3;
+  EXPECT_THAT(Ring::Create({}, kernel), IsOk());
+  EXPECT_TRUE(kernel.trusted());
+}
+
+TEST(RingTrustTest, AReleaseThatLosesEventsIsNotTriedAtAll) {
+  OtherKernel kernel;
+  kernel.release = "5.14.10";
+  EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("5.14.10")));
+  EXPECT_TRUE(kernel.attempts.empty());
 }
 
 TEST(RingSetupTest, AFailureToEnableIsAStatusThatNamesTheCall) {

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/ring_kernel.h"
+
+#include <cerrno>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proactor/testing/status_matchers.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+TEST(RingKernelTest, TheRealOneAnswersWithErrnoAndKnowsItsRelease) {
+  RingKernel& kernel = RingKernel::Real();
+  constexpr int kNobody = 1 << 30;
+  EXPECT_EQ(kernel.Enter(kNobody, 0, 0, 0, nullptr, 0), -EBADF);
+  EXPECT_EQ(kernel.Register(kNobody, IORING_REGISTER_PROBE, nullptr, 0), -EBADF);
+  io_uring_params params = {};
+  EXPECT_EQ(kernel.Setup(0, &params), -EINVAL);
+  EXPECT_THAT(kernel.Release(), MatchesRegex("[0-9]+\\.[0-9]+.*"));
+}
+
+TEST(CheckReleaseTest, TheReleasesThatLoseEventsAreRefused) {
+  for (const char* release : {"5.11.0", "5.11.22", "5.12.1", "5.13.19", "5.13.19-custom", "5.14.18", "5.15.0",
+                              "5.15.2"}) {
+    EXPECT_THAT(CheckRelease(release),
+                StatusIs(absl::StatusCode::kUnimplemented, AllOf(HasSubstr(release), HasSubstr("5.15.3"))));
+  }
+}
+
+TEST(CheckReleaseTest, OthersPass) {
+  for (const char* release : {"5.10.162", "5.14.19", "5.15.3", "5.15.167", "5.16.0", "6.1.0-32-amd64", "6.11.0",
+                              "6.14.1", "15.14.1", "", "nonsense"}) {
+    EXPECT_THAT(CheckRelease(release), IsOk()) << release;
+  }
+}
+
+// Ubuntu 22.04, Debian's backports, RHEL 9: their patches are not in the number.
+TEST(CheckReleaseTest, ADistributionsNumberSaysNothing) {
+  for (const char* release : {"5.15.0-91-generic", "5.14.0-427.13.1.el9_4.x86_64", "5.11.0-49-generic"}) {
+    EXPECT_THAT(CheckRelease(release), IsOk()) << release;
+  }
+}
+
+}  // namespace
+}  // namespace proactor
