@@ -33,11 +33,14 @@ class StandardDescriptors {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(std::optional<BackendChoice> backend) {
-  absl::StatusOr<BackendChoice> choice = backend.has_value() ? *backend : BackendChoiceOfEnvironment();
+absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(RunOptions options) {
+  absl::StatusOr<BackendChoice> choice = options.backend.has_value() ? *options.backend : BackendChoiceOfEnvironment();
   if (!choice.ok()) return choice.status();
+  absl::StatusOr<FeatureSet> disabled =
+      options.disabled.has_value() ? *options.disabled : DisabledFeaturesOfEnvironment();
+  if (!disabled.ok()) return disabled.status();
   StandardDescriptors held;
-  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(*choice);
+  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(*choice, *disabled);
   if (!chosen.ok()) return chosen.status();
   static std::atomic<bool> said = false;  // Nothing else is published by it: relaxed.
   if (!chosen->reason.empty() && !said.exchange(true, std::memory_order_relaxed)) {

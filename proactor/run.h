@@ -6,11 +6,12 @@
 //   absl::Status status = Run(Serve(address), {.backend = BackendChoice::kEpoll});
 //
 // Operations go through io_uring, and where that is refused through epoll, as far as nothing else is asked for
-// (`proactor/backend_choice.h`). The first time in a process that it is epoll for that reason, the reason is logged.
+// (`proactor/backend_choice.h`, `proactor/feature.h`). The first time in a process that it is epoll for that reason,
+// the reason is logged.
 //
 // Result: the task's. If no proactor can be set up, a task that carries a status yields the failure instead
-//   (`kUnavailable` where the wanted one is refused, `kInvalidArgument` for a wrong PROACTOR_BACKEND), and one that
-//   does not ends the process with what it says.
+//   (`kUnavailable` where the wanted one is refused, `kInvalidArgument` for a wrong PROACTOR_BACKEND or
+//   PROACTOR_DISABLE), and one that does not ends the process with what it says.
 // Threads: any thread that does not run a scheduler; the call returns when the task has ended.
 #ifndef PROACTOR_RUN_H_
 #define PROACTOR_RUN_H_
@@ -24,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/backend_choice.h"
+#include "proactor/feature.h"
 #include "proactor/log.h"
 #include "proactor/proactor.h"
 #include "proactor/promise.h"
@@ -35,16 +37,18 @@ namespace proactor {
 
 struct RunOptions {
   // Nothing: what the environment variable PROACTOR_BACKEND says, else the best that this system allows.
-  std::optional<BackendChoice> backend;
+  std::optional<BackendChoice> backend = std::nullopt;
+  // Features of io_uring to do without. Nothing: what the environment variable PROACTOR_DISABLE says.
+  std::optional<FeatureSet> disabled = std::nullopt;
 };
 static_assert(std::is_trivially_destructible_v<RunOptions>);
 
 // The proactor that `Run` uses, for a scheduler of your own.
-absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(std::optional<BackendChoice> backend = std::nullopt);
+absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(RunOptions options = {});
 
 template <class T>
 T Run(Task<T> task, RunOptions options = {}) {
-  absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(options.backend);
+  absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(options);
   if (!proactor.ok()) {
     // Nobody forgot to run it: the failure says why it is not.
     internal::DestroyFrames(std::move(task).Release());

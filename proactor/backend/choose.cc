@@ -11,10 +11,10 @@
 
 namespace proactor {
 
-absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice) {
+absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet disabled) {
   std::string reason;
   if (choice != BackendChoice::kEpoll) {
-    absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create();
+    absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create({.disabled = disabled});
     if (proactor.ok()) return ChosenProactor{*std::move(proactor), ""};
     reason = ExplainRefusal(proactor.status(), SystemPolicy::OfThisThread());
     int error = ErrnoOf(proactor.status());

@@ -7,7 +7,8 @@
 //
 // The automatic choice is io_uring, and epoll when an io_uring cannot be set up, whatever is in the way, with a reason
 // that names the remedy. What was chosen by name is used or fails: io_uring with the same reason; epoll without any
-// system call of io_uring, because a sandbox may end the process for one.
+// system call of io_uring, because a sandbox may end the process for one. Features that are disabled are treated as if
+// the kernel lacked them.
 //
 // Threads: all functions may be called from any thread.
 #ifndef PROACTOR_BACKEND_CHOOSE_H_
@@ -18,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "proactor/backend_choice.h"
+#include "proactor/feature.h"
 #include "proactor/proactor.h"
 
 namespace proactor {
@@ -29,7 +31,7 @@ struct ChosenProactor {
 
 // Result: `kUnavailable` when io_uring was chosen by name and there is none. `kResourceExhausted` when descriptors have
 //   run out, which another backend would only hide for a moment.
-absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice);
+absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet disabled = {});
 
 }  // namespace proactor
 

@@ -32,7 +32,7 @@ namespace proactor::benchmark {
 Scheduler& MicroScheduler() {
   // It lives as long as the process.
   static Scheduler* scheduler = [] {
-    absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(std::nullopt);
+    absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor();
     Check(proactor.ok(), [&] { return std::string(proactor.status().message()); });
     return new Scheduler(*std::move(proactor));
   }();

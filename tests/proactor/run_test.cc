@@ -116,7 +116,7 @@ TEST(RunDeathTest, TheEnvironmentChoosesWhereCodeDoesNot) {
 TEST(RunDeathTest, CodeChoosesWhateverTheEnvironmentSays) {
   auto child = [] {
     setenv("PROACTOR_BACKEND", "epoll", 1);
-    absl::StatusOr<std::unique_ptr<Proactor>> automatic = MakeProactor(BackendChoice::kAuto);
+    absl::StatusOr<std::unique_ptr<Proactor>> automatic = MakeProactor({.backend = BackendChoice::kAuto});
     setenv("PROACTOR_BACKEND", "nonsense", 1);
     bool ran = proactor::Run(Turn(), {.backend = BackendChoice::kEpoll}).ok();
     ExitWith(ran && automatic.ok() && (*automatic)->name() == "io_uring");
@@ -139,7 +139,7 @@ TEST(RunDeathTest, NoBackendTakesTheNumberOfAStandardDescriptor) {
   for (BackendChoice backend : {BackendChoice::kIoUring, BackendChoice::kEpoll}) {
     auto child = [&] {
       for (int number : {0, 1}) close(number);
-      absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor(backend);
+      absl::StatusOr<std::unique_ptr<Proactor>> proactor = MakeProactor({.backend = backend});
       ExitWith(proactor.ok() && fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0);
     };
     EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "");

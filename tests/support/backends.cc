@@ -3,6 +3,7 @@
 
 #include "proactor/backend/epoll_proactor.h"
 #include "proactor/backend/io_uring_proactor.h"
+#include "proactor/feature.h"
 #include "proactor/log.h"
 
 namespace proactor {
@@ -21,11 +22,10 @@ std::string BackendName(Backend backend) {
 
 namespace {
 
-template <class RealProactor>
-std::unique_ptr<Proactor> Created() {
-  absl::StatusOr<std::unique_ptr<RealProactor>> proactor = RealProactor::Create();
-  Check(proactor.ok(), [&] { return std::string(proactor.status().message()); });
-  return *std::move(proactor);
+template <class T>
+T Checked(absl::StatusOr<T> made) {
+  Check(made.ok(), [&] { return std::string(made.status().message()); });
+  return *std::move(made);
 }
 
 }  // namespace
@@ -33,10 +33,11 @@ std::unique_ptr<Proactor> Created() {
 Bench::Bench(Backend backend, uint64_t seed) {
   switch (backend) {
     case Backend::kIoUring:
-      scheduler_ = std::make_unique<Scheduler>(Created<IoUringProactor>());
+      scheduler_ = std::make_unique<Scheduler>(
+          Checked(IoUringProactor::Create({.disabled = Checked(DisabledFeaturesOfEnvironment())})));
       break;
     case Backend::kEpoll:
-      scheduler_ = std::make_unique<Scheduler>(Created<EpollProactor>());
+      scheduler_ = std::make_unique<Scheduler>(Checked(EpollProactor::Create()));
       break;
     case Backend::kSimulated:
       world_ = std::make_unique<SimulatedWorld>(SimulationOptions{.seed = seed});
