@@ -13,7 +13,8 @@
 // waits again while others have not run yet is of the next round.
 //
 // Who is cancelled leaves: the others go on waiting until somebody else has come in its place, as in asyncio. If nobody
-// will, cancel them too, which a task group does when one of its children fails.
+// will, cancel them too, which a task group does when one of its children fails. A coroutine is one party: to wait
+// twice in one Select ends the process with a sentence.
 //
 // Result: the place. Cancelled: `kCancelled`, without having taken part. Threads: those of one scheduler. Must outlive
 // those who wait for it.
@@ -45,8 +46,8 @@ class Barrier {
   class PendingWait;
   struct WaitAwaitable;
 
-  // All have come: those who wait go on.
-  void Open();
+  // All have come, `last` as the last: those who wait go on.
+  void Open(const PromiseBase& last);
 
   WaiterList waiters_;
   const int parties_;
@@ -65,7 +66,7 @@ class Barrier::PendingWait : public Waiter {
       return WaitIn(barrier_.waiters_);
     }
     place_ = barrier_.waiting_;
-    barrier_.Open();
+    barrier_.Open(promise_);
     return Settle(kGranted);
   }
   int TakeValue() const { return place_; }

@@ -12,7 +12,7 @@
 //    not silence a quiet one. Else it is the one that happens first. Chance is the same in each run: a simulation
 //    repeats.
 //  - A channel at its end can be received from again and again: leave it out with `OnlyIf`.
-//  - A select that offers and asks on one channel does not meet itself.
+//  - A select that offers and asks on one channel does not meet itself; who asks twice in one line stands there twice.
 //  - Takes what waits in a WaiterList: `Channel::Send` and `Receive`, `Event::Wait`, and so on.
 //
 // Result: an `absl::StatusOr` of a std::variant with one alternative for each, in their order; the failure of the one
@@ -147,7 +147,7 @@ class PendingSelect : public Waiter {
     return f(std::get<I>(parts_), std::integral_constant<size_t, I>());
   }
   void Withdrawn() final {
-    std::apply([](auto&... part) { (part.waiter.Withdraw(), ...); }, parts_);
+    std::apply([](auto&... part) { Withdraw(std::array<Waiter*, sizeof...(As)>{&part.waiter...}); }, parts_);
   }
   void PartWoken(Waiter& woken) final {
     for (index_ = 0; !Visit(index_, [&](auto&part, auto) { return &part.waiter == &woken; });) ++index_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/sync/waiter_list.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
 
@@ -15,11 +17,13 @@ void Waiter::Cancel() {
   Withdrawn();
 }
 
-void Waiter::Withdraw() {
-  if (!linked()) return;
-  Unlink();
-  waiting_ = false;
-  Withdrawn();
+// Nobody hears of it before all have left: who hears of one may hand on, to whoever is next in line, and that must not
+// be another of them, as the whole has its outcome.
+void Waiter::Withdraw(std::span<Waiter* const> parts) {
+  for (Waiter* part : parts) part->Unlink();
+  for (Waiter* part : parts) {
+    if (std::exchange(part->waiting_, false)) part->Withdrawn();
+  }
 }
 
 // The virtual parts are gone by now; the coroutine still knows where it was.

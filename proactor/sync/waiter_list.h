@@ -23,6 +23,8 @@
 #ifndef PROACTOR_SYNC_WAITER_LIST_H_
 #define PROACTOR_SYNC_WAITER_LIST_H_
 
+#include <span>
+
 #include "absl/status/status.h"
 #include "proactor/cancellation.h"
 #include "proactor/context.h"
@@ -53,8 +55,8 @@ class Waiter : public Suspension, private ListNode<Waiter> {
   // and when it is woken, what that coroutine awaits hears of it (`PartWoken`).
   static constexpr bool kCanBePart = true;  // Not who cannot leave at once.
   void BecomePart() { part_ = true; }
-  // Leaves the list, if it is in one: another part was faster.
-  void Withdraw();
+  // Takes all of them out of the lists that they are in: one was faster, or the whole was cancelled.
+  static void Withdraw(std::span<Waiter* const> parts);
   bool InList() const { return linked(); }
 
   void Cancel() override;

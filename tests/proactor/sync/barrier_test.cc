@@ -8,8 +8,10 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "proactor/sleep.h"
+#include "proactor/sync/select.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
+#include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
@@ -160,6 +162,16 @@ TEST(BarrierOrdersTest, InEveryOrderItOpensForTwo) {
     EXPECT_THAT(bench.Run(WithTaskGroup(body)), IsOk());
     ASSERT_FALSE(HasFailure()) << order.Describe();
   }
+}
+
+TEST(BarrierDeathTest, TwiceInOneSelect) {
+  SimulatedWorld world;
+  Barrier barrier(2);
+  auto meet_itself = [&]() -> Task<absl::Status> {
+    co_await Try(Select(barrier.Wait(), barrier.Wait()));
+    co_return absl::OkStatus();
+  };
+  EXPECT_DEATH(world.Run(meet_itself()).IgnoreError(), "waits at a barrier twice: it is one party");
 }
 
 TEST(BarrierDeathTest, ForNobody) { EXPECT_DEATH(Barrier(0), "for one party at least"); }

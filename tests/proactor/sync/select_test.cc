@@ -217,6 +217,39 @@ TEST_P(SelectTest, WhatOneChoiceSetsFreeIsNotChosenToo) {
   }
 }
 
+// Two parts in one line. When the first leaves it the second would be due, which leaves with it.
+TEST_P(SelectTest, APartThatLeavesItsLineHandsNothingToAnotherPart) {
+  int in_front = 0;
+  for (int i = 0; i < 40; ++i) {
+    bool cancelled = i % 2 != 0;
+    Semaphore permits(0);
+    Channel<Parcel> parcels(0);
+    Stoppable selector;
+    auto select = [&]() -> Task<absl::Status> {
+      auto chosen = co_await selector.Await(Select(permits.Acquire(2), parcels.Receive(), permits.Acquire(1)));
+      if (chosen.ok() && chosen->index() == 2) co_return absl::OkStatus();  // The modest one was in front.
+      ++in_front;
+      EXPECT_EQ(permits.available(), 1);
+      EXPECT_EQ(absl::IsCancelled(chosen.status()), cancelled);
+      EXPECT_TRUE(cancelled || (chosen->index() == 1 && std::get<1>(*chosen).has_value()));
+      co_return absl::OkStatus();
+    };
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(select());
+      co_await Try(Pause());
+      permits.Release(1);
+      if (cancelled) {
+        selector.Stop();
+      } else {
+        parcels.TrySend(Parcel(i));
+      }
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  }
+  EXPECT_GT(in_front, 5);
+}
+
 INSTANTIATE_ON_EVERY_BACKEND(SelectTest);
 
 // A select over two channels, from one and to the other, what others do there, and a cancellation.
