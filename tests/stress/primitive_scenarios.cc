@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Event, Mutex, Semaphore, Channel.
-#include <memory>
-#include <optional>
-#include <set>
+// Event, Mutex, Semaphore.
 #include <utility>
 
-#include "proactor/sync/channel.h"
 #include "proactor/sync/event.h"
 #include "proactor/sync/mutex.h"
 #include "proactor/sync/semaphore.h"
@@ -94,54 +90,7 @@ Task<absl::Status> Semaphores(Race& race) {
   co_return Expect(semaphore.available() == kPermits, "a permit was lost");
 }
 
-// A value that can be neither copied nor made twice, and knows whether somebody still has it.
-using Token = std::unique_ptr<int>;
-
-// Every value that was sent is received, once, by somebody; a sender who fails still has it.
-Task<absl::Status> Channels(Race& race) {
-  Channel<Token> channel(static_cast<size_t>(race.Below(3)));
-  constexpr int kSenders = 2, kReceivers = 2, kEach = 6;
-  std::set<int> received;
-  int senders = kSenders;
-  auto sender = [&](int first) -> Task<absl::Status> {
-    for (int i = first; i < first + kEach; ++i) {
-      Token token = std::make_unique<int>(i);
-      if (race.Below(2) == 0) co_await Try(Sleep(race.Moment()));
-      while (true) {
-        absl::Status status = co_await race.Interrupted(channel.Send(std::move(token)));
-        co_await Try(Uninterrupted(status));
-        co_await Try(Expect(status.ok() == (token == nullptr), "a send and its result do not agree"));
-        if (status.ok()) break;
-        co_await Try(LetTimePass());
-      }
-    }
-    if (--senders == 0) channel.Close();
-    co_return absl::OkStatus();
-  };
-  auto receiver = [&]() -> Task<absl::Status> {
-    while (true) {
-      if (race.Below(2) == 0) co_await Try(Sleep(race.Moment()));
-      absl::StatusOr<std::optional<Token>> token = co_await race.Interrupted(channel.Receive());
-      co_await Try(Uninterrupted(token.status()));
-      if (!token.ok()) {
-        co_await Try(LetTimePass());
-        continue;
-      }
-      if (!token->has_value()) co_return absl::OkStatus();
-      co_await Try(Expect(received.insert(***token).second, "a value was received twice"));
-    }
-  };
-  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    for (int i = 0; i < kSenders; ++i) group.Spawn(sender(i * kEach));
-    for (int i = 0; i < kReceivers; ++i) group.Spawn(receiver());
-    co_return absl::OkStatus();
-  };
-  co_await Try(WithTaskGroup(body));
-  co_return Expect(received.size() == kSenders * kEach, "a value was lost");
-}
-
-constexpr Scenario kScenarios[] = {
-    {"Events", &Events}, {"Mutexes", &Mutexes}, {"Semaphores", &Semaphores}, {"Channels", &Channels}};
+constexpr Scenario kScenarios[] = {{"Events", &Events}, {"Mutexes", &Mutexes}, {"Semaphores", &Semaphores}};
 
 }  // namespace
 

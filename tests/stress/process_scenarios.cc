@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sleep, RunBlocking, SignalSet.
+// RunBlocking, SignalSet.
 #include <signal.h>
 
 #include <atomic>
@@ -13,17 +13,6 @@
 
 namespace proactor {
 namespace {
-
-Task<absl::Status> Sleeps(Race& race) {
-  for (int i = 0; i < 20; ++i) {
-    absl::Duration duration = race.Moment();
-    MonotonicTime start = race.scheduler.Now();
-    absl::Status status = co_await race.Interrupted(Sleep(duration));
-    co_await Try(Uninterrupted(status));
-    if (status.ok() && race.scheduler.Now() - start < duration) co_return absl::InternalError("a sleep ended early");
-  }
-  co_return absl::OkStatus();
-}
 
 // A function is called once, or not at all, and the result says which.
 Task<absl::Status> BlockingCalls(Race& race) {
@@ -65,7 +54,7 @@ Task<absl::Status> Signals(Race& race) {
   co_return Expect(absl::IsDeadlineExceeded(more.status()), "a signal came twice");
 }
 
-constexpr Scenario kScenarios[] = {{"Sleeps", &Sleeps}, {"BlockingCalls", &BlockingCalls}, {"Signals", &Signals}};
+constexpr Scenario kScenarios[] = {{"BlockingCalls", &BlockingCalls}, {"Signals", &Signals}};
 
 }  // namespace
 

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,7 +32,9 @@
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
+#include "proactor/task_group.h"
 #include "proactor/timeout.h"
+#include "proactor/try.h"
 
 namespace proactor {
 
@@ -40,6 +43,7 @@ struct RaceSystem {
   std::string directory;                                      // For files; the same for every seed.
   std::function<void(int signal)> raise;                      // Sends a signal to the process.
   std::function<absl::StatusOr<std::pair<int, int>>()> pipe;  // The end to read from, the end to write to.
+  bool exact = false;  // Time passes only while everybody waits.
 };
 
 class Race {
@@ -53,14 +57,39 @@ class Race {
   // Mostly soon enough to meet what is awaited, sometimes late enough to let it pass.
   absl::Duration Deadline() { return Below(4) == 0 ? absl::Seconds(10) : Moment(); }
 
-  // Awaits under a deadline, in a scope that something else cancels at some moment, or both.
+  // Awaits under a deadline, in a scope that has another and that somebody may cancel.
   template <class A>
   Task<internal::AwaitResult<A>> Interrupted(A awaitable) {
     CancelScope scope(co_await CurrentContext());
     scope.SetTimeout(Deadline());
+    interrupted_.push_back(&scope);
     internal::AwaitResult<A> result = co_await internal::InScope(scope, WithTimeout(Deadline(), std::move(awaitable)));
+    std::erase(interrupted_, &scope);
     Count(internal::StatusOf(result));
     co_return result;
+  }
+
+  // Cancels something that is being awaited so, if anything is.
+  void CancelOne() {
+    if (!interrupted_.empty()) interrupted_[UpTo(interrupted_.size()) - 1]->Cancel();
+  }
+
+  // Runs a scenario beside a task that does so a few times.
+  Task<absl::Status> Run(Task<absl::Status> (*scenario)(Race&)) {
+    auto cancel = [this]() -> Task<absl::Status> {
+      for (int i = 0; i < 8; ++i) {
+        co_await Try(Sleep(Moment()));
+        CancelOne();
+      }
+      co_return absl::OkStatus();
+    };
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(cancel());
+      absl::Status status = co_await scenario(*this);
+      group.Cancel();
+      co_return status;
+    };
+    co_return co_await WithTaskGroup(body);
   }
 
   // For what a scenario interrupts by other means.
@@ -74,6 +103,7 @@ class Race {
 
  private:
   std::mt19937_64 random_;
+  std::vector<CancelScope*> interrupted_;
 };
 
 inline bool Interruption(const absl::Status& status) {
@@ -104,9 +134,11 @@ struct Scenario {
 std::span<const Scenario> SocketScenarios();
 std::span<const Scenario> FileScenarios();
 std::span<const Scenario> ProcessScenarios();
+std::span<const Scenario> TimeScenarios();
 std::span<const Scenario> CombinatorScenarios();
 std::span<const Scenario> PrimitiveScenarios();
 std::span<const Scenario> MeetingScenarios();
+std::span<const Scenario> ValueScenarios();
 
 }  // namespace proactor
 

@@ -7,9 +7,12 @@
 //   ledger.Accept(std::move(receipt));    // Its result was delivered. Destroyed instead, it was dropped.
 //   EXPECT_EQ(ledger.issued(), ledger.accepted() + ledger.dropped());
 //   EXPECT_EQ(ledger.outstanding(), 0);
+//
+// Threads: any.
 #ifndef PROACTOR_TESTS_SUPPORT_RECEIPT_H_
 #define PROACTOR_TESTS_SUPPORT_RECEIPT_H_
 
+#include <atomic>
 #include <utility>
 
 namespace proactor {
@@ -52,9 +55,9 @@ class Ledger {
  private:
   friend class Receipt;
 
-  int issued_ = 0;
-  int accepted_ = 0;
-  int dropped_ = 0;
+  std::atomic<int> issued_ = 0;
+  std::atomic<int> accepted_ = 0;
+  std::atomic<int> dropped_ = 0;
 };
 
 inline Receipt::~Receipt() {
