@@ -10,6 +10,7 @@
 #include "proactor/timeout.h"
 #include "proactor/try.h"
 #include "tests/support/backends.h"
+#include "tests/support/event_orders.h"
 
 namespace proactor {
 namespace {
@@ -123,6 +124,30 @@ TEST_P(SleepTest, WhatIsInfiniteLastsUntilItIsCancelled) {
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());
+}
+
+// Two sleep until the same moment; the first to go on cancels the other, which has nothing to be cancelled any more.
+TEST_P(SleepTest, OneThatIsOverIsNotCancelled) {
+  Stoppable other;
+  absl::Status slept = absl::UnknownError("");
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    MonotonicTime moment = scheduler().Now() + absl::Milliseconds(1);
+    auto first = [&]() -> Task<absl::Status> {
+      co_await Try(SleepUntil(moment));
+      other.Stop();
+      co_return absl::OkStatus();
+    };
+    auto second = [&]() -> Task<absl::Status> {
+      slept = co_await other.Await(SleepUntil(moment));
+      co_return absl::OkStatus();
+    };
+    group.Spawn(first());
+    group.Spawn(second());
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(slept, IsOk());
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(SleepTest);

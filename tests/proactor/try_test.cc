@@ -98,6 +98,26 @@ TEST(TryTest, AFailureThatClimbsToTheRootIsItsResult) {
   EXPECT_THAT(world.Run(root()), StatusIs(absl::StatusCode::kAborted));
 }
 
+// However many frames the failure passes, they are destroyed one after the other, and not each inside the one before.
+TEST(TryTest, AFailureClimbsFromAnyDepth) {
+  SimulatedWorld world;
+  struct Chain {
+    static Task<absl::Status> Descend(int depth, int& destroyed) {
+      struct Count {
+        ~Count() { ++destroyed; }
+        int& destroyed;
+      } count{destroyed};
+      if (depth == 0) co_return absl::AbortedError("at the bottom");
+      co_await Try(Descend(depth - 1, destroyed));
+      co_return absl::OkStatus();
+    }
+  };
+  constexpr int kDepth = 200'000;
+  int destroyed = 0;
+  EXPECT_THAT(world.Run(Chain::Descend(kDepth, destroyed)), StatusIs(absl::StatusCode::kAborted, "at the bottom"));
+  EXPECT_EQ(destroyed, kDepth + 1);
+}
+
 TEST(TryTest, WorksInALoopConditionAndTwiceInOneExpression) {
   SimulatedWorld world;
   int left = 5;

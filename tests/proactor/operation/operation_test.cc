@@ -186,6 +186,30 @@ TEST_P(OperationStructTest, UnderTryAFailureLeavesTheCoroutine) {
   EXPECT_FALSE(went_on);
 }
 
+// An operation that is interrupted a few times.
+struct InterruptedOp {
+  static constexpr char kName[] = "interrupted";
+  static constexpr Readiness kReadiness = Readiness::kBlocking;
+  using Value = void;
+
+  int& interruptions;
+
+  void Prepare(io_uring_sqe& entry) const { io_uring_prep_nop(&entry); }
+  int Perform(System&) const { return 0; }
+  bool Advance(int& result) {
+    if (interruptions-- > 0) result = -EINTR;
+    return true;
+  }
+  void ToValue(int) const {}
+};
+
+// Invariant 12: what is nobody's fault never reaches the user.
+TEST_P(OperationStructTest, OneThatIsInterruptedIsTriedAgain) {
+  int interruptions = 3;
+  EXPECT_THAT(Await(InterruptedOp{interruptions}), IsOk());
+  EXPECT_EQ(interruptions, -1);
+}
+
 // Invariant 5: an operation may complete without suspending, but not for ever.
 TEST_P(OperationStructTest, CompletingAtOnceDoesNotStarveOthers) {
   bool other_ran = false;
