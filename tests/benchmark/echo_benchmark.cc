@@ -29,7 +29,7 @@
 
 ABSL_FLAG(std::vector<std::string>, servers, {}, "NAME=COMMAND of all servers, separated by commas");
 ABSL_FLAG(std::vector<std::string>, groups,
-          std::vector<std::string>({"raw_ring:proactor_io_uring", "raw_epoll:proactor_epoll:asio"}),
+          std::vector<std::string>({"raw_ring:proactor_io_uring:proactor_masked", "raw_epoll:proactor_epoll:asio"}),
           "names of servers that are compared with the first of them, as in YARDSTICK:NAME:NAME, separated by commas");
 ABSL_FLAG(std::vector<std::string>, cells,
           std::vector<std::string>({"c50s64p1", "c1000s64p1", "c50s1024p1", "c50s65536p1", "churn"}),

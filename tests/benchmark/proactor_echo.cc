@@ -2,7 +2,7 @@
 
 // This library's server for the benchmark: what a user would write, with the yardstick's buffer of 64 KiB.
 //
-// Usage: proactor_echo --listen=127.0.0.1:0 [--backend=auto|io_uring|epoll]
+// Usage: proactor_echo --listen=127.0.0.1:0 [--backend=auto|io_uring|epoll] [--disable=FEATURE,...]
 // It prints `listening on 127.0.0.1:PORT`, and runs until a signal ends it.
 
 #include <cstddef>
@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/backend_choice.h"
+#include "proactor/feature.h"
 #include "proactor/net/address.h"
 #include "proactor/net/tcp.h"
 #include "proactor/run.h"
@@ -25,6 +26,7 @@
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "address and port; port 0 takes a free one");
 ABSL_FLAG(std::string, backend, "auto", "auto, io_uring or epoll");
+ABSL_FLAG(std::string, disable, "", "features of io_uring to do without, as for PROACTOR_DISABLE");
 
 namespace proactor::benchmark {
 namespace {
@@ -59,5 +61,8 @@ int main(int count, char** arguments) {
   if (!address.ok()) return proactor::ExitCode(address.status());
   const absl::StatusOr<proactor::BackendChoice> backend = proactor::ParseBackendChoice(absl::GetFlag(FLAGS_backend));
   if (!backend.ok()) return proactor::ExitCode(backend.status());
-  return proactor::ExitCode(proactor::Run(proactor::benchmark::Serve(*address), {.backend = *backend}));
+  const absl::StatusOr<proactor::FeatureSet> disabled = proactor::ParseFeatures(absl::GetFlag(FLAGS_disable));
+  if (!disabled.ok()) return proactor::ExitCode(disabled.status());
+  return proactor::ExitCode(
+      proactor::Run(proactor::benchmark::Serve(*address), {.backend = *backend, .disabled = *disabled}));
 }
