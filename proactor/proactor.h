@@ -11,8 +11,11 @@
 #define PROACTOR_PROACTOR_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 
+#include "proactor/capabilities.h"
 #include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/monotonic_time.h"
@@ -45,6 +48,12 @@ class Proactor : public Clock {
 
   virtual System& system() = 0;
 
+  // How operations get to the kernel, and why not better.
+  virtual Capabilities capabilities() const { return Capabilities::Without(name(), reason_); }
+  // Why this proactor was chosen though another was the first choice.
+  const std::string& reason() const { return reason_; }
+  void set_reason(std::string reason) { reason_ = std::move(reason); }
+
   // What chance begins with (`Loop::chance`): in a simulation that of the world; not 0.
   virtual uint32_t seed() const { return 1; }
 
@@ -52,6 +61,7 @@ class Proactor : public Clock {
 
  private:
   Counters counters_;
+  std::string reason_;
 };
 
 }  // namespace proactor

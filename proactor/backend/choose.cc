@@ -24,6 +24,7 @@ absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet d
   }
   absl::StatusOr<std::unique_ptr<EpollProactor>> proactor = EpollProactor::Create();
   if (!proactor.ok()) return proactor.status();
+  (*proactor)->set_reason(reason);
   return ChosenProactor{*std::move(proactor), std::move(reason)};
 }
 

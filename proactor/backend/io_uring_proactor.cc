@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/descriptor.h"
@@ -36,9 +37,12 @@ uint64_t UserData(const OperationBase& operation) {
 
 constexpr int kPostponed = std::numeric_limits<int>::min();
 
-// Operations that need a socket to be non-blocking, where they are performed here.
-constexpr Feature kTransfers[] = {Feature::kAccept, Feature::kConnect, Feature::kRecv, Feature::kRecvMessage,
-                                  Feature::kSend,   Feature::kSendMessage};
+// Whether no operation on sockets is performed here, for which they would have to be non-blocking.
+bool SocketsMayBlock(const Ring& ring) {
+  return std::ranges::all_of(AllFeatures(), [&](const FeatureFacts& facts) {
+    return facts.substitute != Substitute::kPoll || ring.Has(facts.feature);
+  });
+}
 
 // What is known of the direction that an operation waits for; null for one that is for the pool.
 Ready* ReadyOf(const OperationBase& operation) {
@@ -71,13 +75,24 @@ absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOpt
 IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, int wake_fd)
     : KernelProactor(machine, wake_fd),
       ring_(std::move(ring)),
-      system_(std::ranges::all_of(kTransfers, [this](Feature feature) { return ring_->Has(feature); })
-                  ? machine.system()
-                  : machine.non_blocking_system()),
+      system_(SocketsMayBlock(*ring_) ? machine.system() : machine.non_blocking_system()),
       offload_(machine.blocking_jobs(), machine.system()) {}
 
 IoUringProactor::~IoUringProactor() {
   offload_.Drain();
+}
+
+Capabilities IoUringProactor::capabilities() const {
+  Capabilities capabilities = {.backend = std::string(name()),
+                               .reason = reason(),
+                               .submission_entries = ring_->entries(),
+                               .completion_entries = ring_->completion_entries(),
+                               .shrunk = ring_->shrunk(),
+                               .features = {}};
+  for (const FeatureFacts& facts : AllFeatures()) {
+    capabilities.features.push_back(ring_->CapabilityFor(facts.feature));
+  }
+  return capabilities;
 }
 
 void IoUringProactor::EnsureEnabled() {

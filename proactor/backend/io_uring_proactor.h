@@ -44,6 +44,8 @@ class IoUringProactor final : public KernelProactor {
   std::string_view name() const override { return "io_uring"; }
   System& system() override { return system_; }
 
+  Capabilities capabilities() const override;
+
   const Ring& ring() const { return *ring_; }
 
  private:

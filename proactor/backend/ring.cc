@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -138,6 +139,7 @@ absl::Status Ring::SetUp(RingOptions options) {
     if (fd_ >= 0) break;
     if (fd_ == -EINVAL && LeaveOutNewest(wanted)) continue;
     if (fd_ != -ENOMEM || options.entries <= kSmallestRing) return ErrnoToStatus(-fd_, "io_uring_setup");
+    shrunk_ = true;
     options.entries /= 2;
     options.completions = std::max(options.completions / 2, 2 * options.entries);
   }
@@ -247,6 +249,29 @@ bool Ring::GoesRound() {
     });
   }
   return completions == 1 && marked == 1 && unsubmitted() == 0;
+}
+
+Capability Ring::CapabilityFor(Feature feature) const {
+  if (Has(feature)) return {.feature = feature};
+  if (disabled_.Contains(feature)) {
+    return {.feature = feature, .state = Capability::kDisabled, .why = "disabled by PROACTOR_DISABLE or in code"};
+  }
+  Capability lacking = {.feature = feature, .state = Capability::kLacking};
+  if (feature == Feature::kDeferTaskrun && disabled_.Contains(Feature::kSingleIssuer)) {
+    lacking.why = "needs single_issuer, which is disabled";
+    return lacking;
+  }
+  auto is_it = [feature](const auto& row) { return row.feature == feature; };
+  std::string_view call = "io_uring_register refuses it";
+  if (feature == Feature::kMultishotPoll) call = "a request for it was refused";
+  if (feature == Feature::kRegisteredRingFd && !Supports(IORING_OP_SEND_ZC)) {
+    call = "io_uring_register(PROBE) does not list send_zc, without which undoing it may hang";
+  }
+  if (std::ranges::any_of(kSetupFlags, is_it)) call = "io_uring_setup refuses it";
+  if (std::ranges::any_of(kFeatureBits, is_it)) call = "io_uring_setup does not list it";
+  if (std::ranges::any_of(kFeatureOpcodes, is_it)) call = "io_uring_register(PROBE) does not list it";
+  lacking.why = absl::StrCat(std::string(call), "; ", FirstKernel(feature), " has it");
+  return lacking;
 }
 
 void Ring::Downgrade(Feature feature) {

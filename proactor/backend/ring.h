@@ -35,6 +35,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/backend/ring_kernel.h"
+#include "proactor/capabilities.h"
 #include "proactor/feature.h"
 #include "proactor/monotonic_time.h"
 
@@ -96,10 +97,13 @@ class Ring {
   // A request has shown that the kernel lacks the feature. No ring of this kernel tries it from now on.
   void Downgrade(Feature feature);
   FeatureSet features() const { return features_; }
-  FeatureSet disabled() const { return disabled_; }
+  // How it is with a feature, and why. Those that `Enable` tries count as on until then.
+  Capability CapabilityFor(Feature feature) const;
   unsigned setup_flags() const { return setup_flags_; }
   unsigned entries() const { return submission_.count; }
   unsigned completion_entries() const { return completion_.mask + 1; }
+  // Whether memory was short for a ring of the size that was asked for.
+  bool shrunk() const { return shrunk_; }
 
  private:
   explicit Ring(RingKernel& kernel) : kernel_(kernel) {}
@@ -129,6 +133,7 @@ class Ring {
   FeatureSet features_;  // On.
   FeatureSet disabled_;
   bool enabled_ = false;
+  bool shrunk_ = false;
   std::bitset<256> supported_;
 
   unsigned tail_ = 0;  // Entries up to here are filled; the kernel is told at the next enter.

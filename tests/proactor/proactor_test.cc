@@ -24,7 +24,10 @@ TEST_P(ProactorTest, SaysWhoItIs) {
   switch (GetParam()) {
     case Backend::kIoUring:
       EXPECT_EQ(proactor().name(), "io_uring");
-      EXPECT_EQ(&proactor().system(), &System::Real());
+      // Unless sockets have to be non-blocking, because operations on them are masked.
+      EXPECT_EQ(&proactor().system(), proactor().capabilities().RouteOf(Feature::kRecv) == "ring"
+                                          ? &System::Real()
+                                          : &System::NonBlocking());
       break;
     case Backend::kEpoll:
       EXPECT_EQ(proactor().name(), "epoll");
@@ -34,6 +37,15 @@ TEST_P(ProactorTest, SaysWhoItIs) {
       EXPECT_EQ(proactor().name(), "simulated");
       break;
   }
+}
+
+TEST_P(ProactorTest, SaysHowOperationsGetToTheKernel) {
+  Capabilities capabilities = proactor().capabilities();
+  EXPECT_EQ(capabilities.backend, proactor().name());
+  EXPECT_EQ(capabilities.reason, "");
+  ASSERT_EQ(capabilities.features.size(), kFeatureCount);
+  EXPECT_EQ(capabilities.Has(Feature::kNop), GetParam() == Backend::kIoUring);
+  EXPECT_EQ(capabilities.submission_entries > 0, GetParam() == Backend::kIoUring);
 }
 
 TEST_P(ProactorTest, WithAPastDeadlineItDoesNotWait) {

@@ -26,7 +26,7 @@ const Part kParts[] = {
       "proactor/counters", "proactor/context", "proactor/pause", "proactor/promise", "proactor/leaf_awaiter",
       "proactor/task_record",
       "proactor/cancellation", "proactor/task", "proactor/try", "proactor/backend_choice",
-      "proactor/feature"},
+      "proactor/feature", "proactor/capabilities"},
      {}},
     // Coroutines that wait for each other.
     {"sync", {"proactor/sync/"}, {"language"}},

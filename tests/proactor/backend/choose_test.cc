@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proactor/backend_choice.h"
+#include "proactor/feature.h"
 #include "proactor/scheduler.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/try.h"
@@ -54,6 +55,23 @@ TEST(ChooseProactorTest, IsIoUringWhereThereIsOne) {
     EXPECT_EQ(chosen->reason, "");
     EXPECT_TRUE(Echoes(*std::move(chosen)));
   }
+}
+
+TEST(ChooseProactorTest, DoesWithoutWhatIsDisabled) {
+  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(BackendChoice::kIoUring, OptionalFeatures());
+  ASSERT_THAT(chosen, IsOk());
+  EXPECT_FALSE(chosen->proactor->capabilities().Has(Feature::kRecv));
+  EXPECT_TRUE(Echoes(*std::move(chosen)));
+}
+
+TEST(ChooseProactorTest, IsEpollWithoutWhatIoUringNeeds) {
+  FeatureSet needed = *ParseFeatures("ext_arg");
+  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(BackendChoice::kAuto, needed);
+  ASSERT_THAT(chosen, IsOk());
+  EXPECT_EQ(chosen->proactor->name(), "epoll");
+  EXPECT_EQ(chosen->reason, "io_uring is not used without ext_arg, which is disabled; using epoll");
+  EXPECT_EQ(chosen->proactor->capabilities().reason, chosen->reason);
+  EXPECT_THAT(ChooseProactor(BackendChoice::kIoUring, needed), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST(ChooseProactorTest, IsEpollWhereItIsWanted) {

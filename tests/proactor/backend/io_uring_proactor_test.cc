@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class FaultyKernel final : public RingKernel {
   }
   int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
     ++enters;
+    if (refuse_multishot_poll) MakePollsWrong();
     if (fault_every > 0 && enters % fault_every == 0) {
       constexpr int kFaults[] = {-EINTR, -EAGAIN, -EBUSY};
       return kFaults[enters / fault_every % 3];
@@ -52,7 +54,11 @@ class FaultyKernel final : public RingKernel {
     if (opcode == IORING_REGISTER_RING_FDS && refuse_registered_ring) return -EINVAL;
     return real_.Register(fd, opcode, argument, count);
   }
-  void* Map(int fd, size_t size, off_t offset) override { return real_.Map(fd, size, offset); }
+  void* Map(int fd, size_t size, off_t offset) override {
+    void* address = real_.Map(fd, size, offset);
+    if (offset == IORING_OFF_SQES) entries_ = {static_cast<io_uring_sqe*>(address), size / sizeof(io_uring_sqe)};
+    return address;
+  }
   void Unmap(void* address, size_t size) override { real_.Unmap(address, size); }
   void Close(int fd) override { real_.Close(fd); }
 
@@ -63,8 +69,19 @@ class FaultyKernel final : public RingKernel {
   int hidden_opcode = -1;
   bool refuse_registered_ring = false;
   int enters = 0;
+  bool refuse_multishot_poll = false;  // For one ring at a time.
+  int refused_polls = 0;
 
  private:
+  void MakePollsWrong() {
+    for (io_uring_sqe& entry : entries_) {
+      if (entry.opcode != IORING_OP_POLL_ADD || entry.len != IORING_POLL_ADD_MULTI) continue;
+      entry.len = 1u << 15;  // No flag that there is: EINVAL, as from a kernel that knows none.
+      ++refused_polls;
+    }
+  }
+
+  std::span<io_uring_sqe> entries_;
   RingKernel& real_ = RingKernel::Real();
 };
 
@@ -257,6 +274,32 @@ TEST(IoUringProactorTest, AnOpcodeThatTheKernelLacksIsPerformedDirectly) {
   };
   EXPECT_THAT(scheduler->Run(body()), IsOk());
   unlink(path.c_str());
+}
+
+// What has no opcode is polled by the ring: no thread waits, and a full queue and cancellations are as ever.
+TEST(IoUringProactorTest, WithEverythingDisabledOperationsArePolled) {
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4, .disabled = OptionalFeatures()});
+  Readers readers(200);
+  EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+  EXPECT_EQ(readers.succeeded, 200);
+  EXPECT_GE(scheduler->counters().submissions.value(), 200);
+  Readers starved(200);
+  EXPECT_THAT(scheduler->Run(starved.ReadAll(absl::Milliseconds(20))), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(starved.cancelled, 200);
+}
+
+// A kernel that has no multishot poll says so once; every ring after that asks for plain ones.
+TEST(IoUringProactorTest, AVariantThatIsRefusedIsNotAskedForAgain) {
+  FaultyKernel kernel;
+  kernel.refuse_multishot_poll = true;
+  kernel.Trust();
+  for (int round = 0; round < 2; ++round) {
+    std::unique_ptr<Scheduler> scheduler = MakeScheduler({}, kernel);
+    Readers readers(10);
+    EXPECT_THAT(scheduler->Run(readers.ReadAll(absl::InfiniteDuration())), IsOk());
+    EXPECT_FALSE(scheduler->proactor().capabilities().Has(Feature::kMultishotPoll));
+    EXPECT_EQ(kernel.refused_polls, 1);
+  }
 }
 
 // Invariant 6: one enter per turn at most, and none in a turn that has ready work and nothing to submit.

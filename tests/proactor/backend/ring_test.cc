@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/capabilities.h"
 #include "proactor/feature.h"
 #include "proactor/testing/status_matchers.h"
 
@@ -518,6 +519,35 @@ TEST(RingFeatureTest, AnyOneFeatureMayBeDisabled) {
       EXPECT_THAT(ring, IsOk()) << facts.name;
     }
   }
+}
+
+TEST(RingFeatureTest, SaysWhyAFeatureIsOff) {
+  OtherKernel kernel;
+  kernel.refused_flags = IORING_SETUP_DEFER_TASKRUN;
+  kernel.missing_features = kFeatureNoIoWait;
+  kernel.refused_registration = IORING_REGISTER_IOWQ_MAX_WORKERS;
+  std::unique_ptr<Ring> ring = MakeRing({.disabled = *ParseFeatures("fsync")}, kernel);
+  ring->Downgrade(Feature::kMultishotPoll);
+  struct {
+    Feature feature;
+    Capability::State state;
+    const char* why;
+  } kExpected[] = {
+      {Feature::kNop, Capability::kOn, ""},
+      {Feature::kFsync, Capability::kDisabled, "disabled by PROACTOR_DISABLE or in code"},
+      {Feature::kDeferTaskrun, Capability::kLacking, "io_uring_setup refuses it; Linux 6.1 has it"},
+      {Feature::kNoIoWait, Capability::kLacking, "io_uring_setup does not list it; Linux 6.15 has it"},
+      {Feature::kWorkerLimit, Capability::kLacking, "io_uring_register refuses it; Linux 5.15 has it"},
+      {Feature::kMultishotPoll, Capability::kLacking, "a request for it was refused; Linux 5.13 has it"},
+  };
+  for (const auto& expected : kExpected) {
+    Capability capability = ring->CapabilityFor(expected.feature);
+    EXPECT_EQ(capability.feature, expected.feature);
+    EXPECT_EQ(capability.state, expected.state) << FactsOf(expected.feature).name;
+    EXPECT_EQ(capability.why, expected.why) << FactsOf(expected.feature).name;
+  }
+  ring = MakeRing({.disabled = *ParseFeatures("single_issuer")});
+  EXPECT_EQ(ring->CapabilityFor(Feature::kDeferTaskrun).why, "needs single_issuer, which is disabled");
 }
 
 TEST(RingFeatureTest, ADowngradeHoldsForTheRingsAfterIt) {
