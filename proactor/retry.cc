@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace proactor {
 namespace {
@@ -24,8 +25,10 @@ namespace internal {
 
 absl::Duration DelayAfter(int attempt, const RetryOptions& options, Loop& loop) {
   absl::Duration delay = std::min(options.first_delay, options.max_delay);
-  for (int i = 1; i < attempt && delay < options.max_delay; ++i) {
-    delay = std::min(delay * options.factor, options.max_delay);
+  // Not as many steps as attempts, of which there may be any number: until it changes no more.
+  for (int i = 1; i < attempt; ++i) {
+    absl::Duration before = std::exchange(delay, std::min(delay * options.factor, options.max_delay));
+    if (delay == before) break;
   }
   return options.jitter > 0 ? delay * (1 - std::min(options.jitter, 1.0) * Chance(loop)) : delay;
 }

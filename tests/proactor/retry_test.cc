@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/retry.h"
 
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -77,6 +78,24 @@ TEST(RetryInTimeTest, DelaysGrowUpToTheGreatest) {
                   flaky, {.attempts = 9, .first_delay = absl::Seconds(1), .max_delay = absl::Seconds(5), .jitter = 0})),
               IsOkAndHolds(6));
   EXPECT_EQ(world.Elapsed(), absl::Seconds(1 + 2 + 4 + 5 + 5));
+}
+
+// However often it was tried before, the next delay is found at once.
+TEST(RetryInTimeTest, ADelayThatDoesNotGrowCanBeUsedForEver) {
+  SimulatedWorld world;
+  constexpr int kForEver = std::numeric_limits<int>::max();
+  auto body = [&]() -> Task<absl::Status> {
+    Loop& loop = *(co_await CurrentContext()).loop;
+    RetryOptions options = {.attempts = kForEver, .first_delay = absl::Seconds(1), .factor = 1, .jitter = 0};
+    EXPECT_EQ(internal::DelayAfter(kForEver, options, loop), absl::Seconds(1));
+    options.factor = .5;
+    EXPECT_EQ(internal::DelayAfter(3, options, loop), absl::Milliseconds(250));
+    EXPECT_LT(internal::DelayAfter(kForEver, options, loop), absl::Nanoseconds(1));
+    options.factor = 2;
+    EXPECT_EQ(internal::DelayAfter(kForEver, options, loop), options.max_delay);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(body()), IsOk());
 }
 
 TEST(RetryInTimeTest, JitterShortensADelayByItsPartAndTheSeedDecidesHowMuch) {
