@@ -63,6 +63,17 @@ void TaskGroup::FreePlace() {
   }
 }
 
+// Of several who were woken, others may have been faster.
+bool TaskGroup::PendingRoom::StopWaiting() {
+  Waiter::StopWaiting();
+  if (Failed()) return true;
+  group_.CheckAlive("WaitForRoom");
+  if (group_.HasRoom()) return true;
+  if (!ScopeCancelled()) return !WaitIn(group_.wait_for_room_);
+  Leave(kCancelled);
+  return true;
+}
+
 void TaskGroup::Cancel(std::string_view reason) {
   CheckAlive("Cancel");
   scope_.Cancel(reason);

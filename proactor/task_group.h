@@ -105,7 +105,6 @@ class TaskGroup {
   class Child;
   class PendingRoom;
   struct RoomAwaitable;
-
   static constexpr uint32_t kAlive = 0x67726f75;
 
   template <class Body>
@@ -149,6 +148,7 @@ class TaskGroup::PendingRoom : public Waiter {
     if (ScopeCancelled()) return Settle(kCancelled);
     return group_.HasRoom() ? Settle(kGranted) : WaitIn(group_.wait_for_room_);
   }
+  bool StopWaiting();
   std::string Describe() const final { return "room in its group"; }
 
  private:

@@ -386,6 +386,55 @@ TEST_P(TaskGroupTest, AllWhoWaitForRoomGoOn) {
   EXPECT_EQ(woken, 3);
 }
 
+// Two who accept, say, into one group: both wait for the same place, and one gets it.
+TEST_P(TaskGroupTest, SeveralLoopsThatWaitForRoomKeepToTheLimit) {
+  Crowd crowd;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto loop = [&](int first) -> Task<absl::Status> {
+      for (int i = first; i < first + 5; ++i) {
+        co_await Try(group.WaitForRoom());
+        EXPECT_LT(group.running(), 2);
+        group.Spawn(crowd.Enter(i, absl::Milliseconds(1)));
+      }
+      co_return absl::OkStatus();
+    };
+    auto loops = [&](TaskGroup& both) -> Task<absl::Status> {
+      for (int first : {0, 10, 20}) both.Spawn(loop(first));
+      co_await both.Join();
+      co_return absl::OkStatus();
+    };
+    absl::Status status = co_await WithTaskGroup(loops);
+    co_await group.Join();
+    co_return status;
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body, {.max_running = 2})), IsOk());
+  EXPECT_EQ(crowd.order.size(), 15u);
+  EXPECT_EQ(crowd.most, 2);
+}
+
+TEST_P(TaskGroupTest, CancelledWhileItsBodyWaitsForRoom) {
+  Crowd crowd;
+  absl::Status waited;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto cancel = [&]() -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Milliseconds(1)));
+      group.Cancel("no more");
+      co_return absl::OkStatus();
+    };
+    group.Spawn(cancel());
+    group.Spawn(crowd.Enter(1, absl::Hours(1)));
+    group.Spawn(crowd.Enter(2, absl::Hours(1)));  // In line.
+    waited = co_await group.WaitForRoom();
+    group.Spawn(crowd.Enter(3, absl::Hours(1)));
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body, {.max_running = 2})), IsOk());
+  EXPECT_THAT(waited, StatusIs(absl::StatusCode::kCancelled, HasSubstr("no more")));
+  EXPECT_THAT(crowd.order, ElementsAre(1, 2, 3));
+  EXPECT_EQ(crowd.now, 0);
+}
+
 TEST_P(TaskGroupTest, AWaitForRoomThatIsCancelledTakesNoRoom) {
   absl::Status waited;
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
