@@ -118,6 +118,14 @@ class Broadcast<T>::PendingReceive : public Waiter {
     value_.emplace(value);
     ++receiver_.next_;
   }
+  // The value that is being sent.
+  void TakeNext(const T& value) {
+    Check(receiver_.next_ == receiver_.broadcast_.end(), [&] {
+      return absl::StrCat("The coroutine ", DescribeCoroutine(this->promise_),
+                          " receives by a Broadcast::Receiver that another one waits for: make one for each.");
+    });
+    Take(value);
+  }
   bool Failed() const { return missed_ > 0 || Waiter::Failed(); }
   absl::Status TakeFailure() const {
     if (missed_ == 0) return Waiter::TakeFailure();
@@ -141,7 +149,7 @@ bool Broadcast<T>::Send(T value) {
   if (closed_) return false;
   // Who waits has got everything, so this one is next.
   while (Waiter* waiter = waiters_.front()) {
-    static_cast<PendingReceive*>(waiter)->Take(value);
+    static_cast<PendingReceive*>(waiter)->TakeNext(value);
     waiters_.Wake(*waiter);
   }
   if (kept_.full()) {

@@ -186,6 +186,7 @@ class SharedPromise {
 
   // Whether somebody has the future, or can still get it.
   bool wanted() const {
+    if (state_ == nullptr) return false;
     std::lock_guard lock(state_->mutex);
     return state_->wanted;
   }

@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "proactor/log.h"
 #include "proactor/promise.h"
 #include "proactor/sync/waiter_list.h"
@@ -112,7 +113,13 @@ class Watch<T>::PendingChange : public Waiter {
     return observer_.due() || watch.closed_ ? Settle(kGranted) : WaitIn(watch.waiters_);
   }
   // Now rather than when it was woken: it may have been set once more.
-  std::optional<T> TakeValue() { return observer_.TryChanged(); }
+  std::optional<T> TakeValue() {
+    Check(observer_.due() || observer_.watch_.closed_, [&] {
+      return absl::StrCat("The coroutine ", DescribeCoroutine(this->promise_),
+                          " waited for a Watch::Observer that another one looked through: make one for each.");
+    });
+    return observer_.TryChanged();
+  }
   absl::StatusOr<std::optional<T>> TakeResult() {
     if (Failed()) return TakeFailure();
     return TakeValue();

@@ -152,6 +152,24 @@ TEST(BroadcastOrdersTest, EveryValueThatWasSentArrivesOnceAndInOrder) {
   }
 }
 
+TEST(BroadcastDeathTest, OneReceiverForTwoCoroutines) {
+  SimulatedWorld world;
+  Broadcast<int> broadcast(1);
+  auto receive = [](Broadcast<int>::Receiver& receiver) -> Task<absl::Status> {
+    co_await Try(receiver.Receive());
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    Broadcast<int>::Receiver receiver(broadcast);
+    for (int i = 0; i < 2; ++i) group.Spawn(receive(receiver));
+    co_await Try(Pause());
+    broadcast.Send(1);
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_DEATH(world.Run(WithTaskGroup(body)).IgnoreError(), "that another one waits for: make one for each");
+}
+
 TEST(BroadcastDeathTest, MustOutliveItsReceivers) {
   EXPECT_DEATH(
       {

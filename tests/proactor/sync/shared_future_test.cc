@@ -150,6 +150,13 @@ TEST(SharedFutureOrdersTest, TheValueIsReceivedOnceOrStillThere) {
   }
 }
 
+TEST(SharedPromiseTest, OnceItWasMovedNobodyWantsAnythingOfIt) {
+  SharedPromise<int> promise;
+  SharedPromise<int> moved = std::move(promise);
+  EXPECT_FALSE(promise.wanted());
+  EXPECT_TRUE(moved.wanted());
+}
+
 TEST(SharedFutureDeathTest, MisuseEndsTheProcessWithASentence) {
   EXPECT_DEATH(
       {

@@ -158,6 +158,25 @@ TEST(WatchOrdersTest, WhoLooksToTheEndHasSeenTheLatest) {
   }
 }
 
+TEST(WatchDeathTest, OneObserverForTwoCoroutines) {
+  SimulatedWorld world;
+  Watch<int> watch(1);
+  auto observe = [](Watch<int>::Observer& observer) -> Task<absl::Status> {
+    co_await Try(observer.Changed());
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    Watch<int>::Observer observer(watch);
+    EXPECT_TRUE(observer.TryChanged().has_value());
+    for (int i = 0; i < 2; ++i) group.Spawn(observe(observer));
+    co_await Try(Sleep(absl::ZeroDuration()));
+    watch.Set(2);
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_DEATH(world.Run(WithTaskGroup(body)).IgnoreError(), "that another one looked through: make one for each");
+}
+
 TEST(WatchDeathTest, MustOutliveItsObservers) {
   EXPECT_DEATH(
       {
