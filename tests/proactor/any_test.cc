@@ -75,6 +75,15 @@ TEST_P(AnyTest, AVectorYieldsAVector) {
   EXPECT_THAT(std::move(any).TakeFirst(), IsOkAndHolds("seven"));
 }
 
+TEST_P(AnyTest, OneAloneWinsOrFailsAsItDoes) {
+  auto won = Run(Any(YieldAfter(absl::Microseconds(1), "alone")));
+  EXPECT_TRUE(won.ok());
+  EXPECT_THAT(std::move(won).TakeFirst(), IsOkAndHolds("alone"));
+  auto lost = Run(Any(FailAfter(absl::Microseconds(1), absl::AbortedError("no"))));
+  EXPECT_FALSE(lost.ok());
+  EXPECT_THAT(std::move(lost).TakeFirst(), StatusIs(absl::StatusCode::kAborted));
+}
+
 TEST_P(AnyTest, NobodyOfNothingSucceeds) {
   auto any = Run(Any(std::vector<Task<int>>()));
   EXPECT_FALSE(any.ok());

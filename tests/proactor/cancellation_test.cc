@@ -217,6 +217,44 @@ TEST(CancelScopeTest, ALaterDeadlineReplacesTheFirst) {
   EXPECT_EQ(world.Elapsed(), absl::Seconds(5));
 }
 
+TEST(CancelScopeTest, ADeadlineThatWasMissedCannotBePutOff) {
+  SimulatedWorld world;
+  auto body = [&]() -> Task<absl::Status> {
+    CancelScope scope(co_await CurrentContext());
+    scope.SetTimeout(absl::Seconds(1));
+    absl::Status first = co_await internal::InScope(scope, Sleep(absl::Hours(1)));
+    EXPECT_THAT(first, StatusIs(absl::StatusCode::kCancelled));
+    scope.SetTimeout(absl::Hours(1));
+    EXPECT_EQ(scope.deadline(), MonotonicTime::Past());
+    co_return co_await internal::InScope(scope, Sleep(absl::Minutes(1)));
+  };
+  EXPECT_THAT(world.Run(body()), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+}
+
+// By somebody who was due at the same moment: the deadline came first, whoever set it first.
+TEST(CancelScopeTest, ADeadlineCanBePutOffUntilItsMomentHasCome) {
+  for (absl::Duration before : {absl::Nanoseconds(1), absl::ZeroDuration()}) {
+    SimulatedWorld world;
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      CancelScope scope(co_await CurrentContext());
+      auto extend = [&]() -> Task<absl::Status> {
+        co_await Try(Sleep(absl::Seconds(1) - before));
+        scope.SetTimeout(absl::Seconds(1));
+        co_return absl::OkStatus();
+      };
+      group.Spawn(extend());
+      scope.SetTimeout(absl::Seconds(1));
+      absl::Status status = co_await internal::InScope(scope, Sleep(absl::Hours(1)));
+      co_await group.Join();
+      co_return status;
+    };
+    EXPECT_THAT(world.Run(WithTaskGroup(body)), StatusIs(absl::StatusCode::kCancelled));
+    bool put_off = before > absl::ZeroDuration();
+    EXPECT_EQ(world.Elapsed(), put_off ? absl::Seconds(2) - before : absl::Seconds(1));
+  }
+}
+
 TEST(CancelScopeTest, AHundredThousandNestedScopesAreCancelledWithoutRecursion) {
   SimulatedWorld world;
   auto body = [&]() -> Task<absl::Status> {

@@ -12,6 +12,7 @@
 #include "proactor/errors.h"
 #include "proactor/net/tcp.h"
 #include "proactor/sleep.h"
+#include "proactor/sync/channel.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/testing/status_matchers.h"
@@ -195,6 +196,24 @@ TEST_P(UntilStoppingTest, WhatCannotFailIsAlwaysDelivered) {
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());
+}
+
+// An end is something that happened, and not the same as stopping.
+TEST_P(UntilStoppingTest, TheEndOfAChannelIsToldApartFromStopping) {
+  Channel<int> channel(1);
+  auto body = [&](CancelScope& scope) -> Task<absl::Status> {
+    channel.TrySend(7);
+    channel.Close();
+    std::optional<std::optional<int>> value = co_await Try(UntilStopping(channel.Receive()));
+    EXPECT_EQ(value, std::optional(std::optional(7)));
+    value = co_await Try(UntilStopping(channel.Receive()));
+    EXPECT_TRUE(value.has_value() && !value->has_value());
+    scope.StopSoon();
+    value = co_await Try(UntilStopping(channel.Receive()));
+    EXPECT_FALSE(value.has_value());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithCancelScope(body)), IsOk());
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(UntilStoppingTest);
