@@ -2,6 +2,7 @@
 #include "proactor/system.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -64,6 +65,12 @@ class RealSystem : public System {
   int Truncate(int fd, int64_t size) override { return OrErrno(ftruncate(fd, size)); }
   int Splice(int from, int pipe, size_t size) override {
     return OrErrno(splice(from, nullptr, pipe, nullptr, Capped(size), SPLICE_F_NONBLOCK));
+  }
+
+  int Poll(int fd, short events) override {
+    pollfd asked = {fd, events, 0};
+    int result = OrErrno(poll(&asked, 1, 0));
+    return result < 0 ? result : asked.revents;
   }
 
   int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) override {

@@ -69,6 +69,9 @@ class System {
   // Moves bytes from one descriptor's position into a pipe without copying them. -EAGAIN while the pipe is full.
   virtual int Splice(int from, int pipe, size_t size) = 0;
 
+  // Which of these events (poll(2)) there are now, and of POLLERR, POLLHUP and POLLNVAL; does not wait for one.
+  virtual int Poll(int fd, short events) = 0;
+
   // Signals. The mask is the calling thread's (pthread_sigmask(3)); `before` may be null. The descriptor is a
   // non-blocking signalfd(2).
   virtual int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) = 0;

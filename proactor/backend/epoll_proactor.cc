@@ -37,10 +37,9 @@ Ready* ReadyOf(const OperationBase& operation) {
 bool FoundNothing(int result) { return result == -EAGAIN || result == -EOPNOTSUPP; }
 
 // For descriptors that cannot be tried without the risk of blocking.
-bool IsReady(const OperationBase& operation) {
+bool IsReady(const OperationBase& operation, System& system) {
   short events = operation.readiness() == Readiness::kWrite ? POLLOUT : POLLIN;
-  pollfd asked = {operation.descriptor()->number, events, 0};
-  return poll(&asked, 1, 0) > 0;
+  return system.Poll(operation.descriptor()->number, events) > 0;
 }
 
 }  // namespace
@@ -82,7 +81,7 @@ int EpollProactor::Postpone(OperationBase& operation, int result) {
   if (ready != nullptr) {
     int watching = Watch(*operation.descriptor());
     if (watching < 0 && watching != -EPERM) return watching;
-    if (watching == 0 && (result == -EAGAIN || !IsReady(operation))) {
+    if (watching == 0 && (result == -EAGAIN || !IsReady(operation, system()))) {
       // Reports that came before this are still to be taken, and will set it again.
       *ready = Ready::kNo;
       Park(operation);

@@ -7,6 +7,9 @@
 //   if (SimulatedSocket* socket = description.socket()) result = socket->Listen(128);
 //   description.Close();
 //
+// One that may have to wait says what it is ready for (`Poll`), and counts how often it woke those who wait for that:
+// with a change, with more of what was there already, and now and then with nothing new (epoll(7) calls these edges).
+//
 // Each answers as Linux would: a result, or -errno; -EAGAIN where it would have to wait. The defaults are what Linux
 // says to a call that makes no sense for this kind.
 //
@@ -19,6 +22,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 struct statx;
@@ -26,6 +30,12 @@ struct statx;
 namespace proactor {
 
 class SimulatedSocket;
+
+// What poll(2) says of a description.
+struct SimulatedReadiness {
+  uint32_t events;  // POLLIN and the like, which epoll(7) has the same numbers for.
+  uint64_t wakes;   // How many edges there have been.
+};
 
 class SimulatedDescription {
  public:
@@ -40,6 +50,9 @@ class SimulatedDescription {
   virtual int Truncate(int64_t) { return -EINVAL; }
   // Takes what `input` yields at its position.
   virtual int SpliceFrom(SimulatedDescription&, size_t) { return -EINVAL; }
+
+  // Nothing for what is always ready, which cannot be waited for (epoll_ctl(2): EPERM).
+  virtual std::optional<SimulatedReadiness> Poll() const { return std::nullopt; }
 
   // The descriptor is closed. Called once, before the destructor.
   virtual void Close() {}

@@ -13,10 +13,14 @@
 #ifndef PROACTOR_BACKEND_SIMULATED_PIPE_H_
 #define PROACTOR_BACKEND_SIMULATED_PIPE_H_
 
+#include <limits.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -31,6 +35,12 @@ struct SimulatedPipe {
   std::deque<char> bytes = {};
   bool has_reader = true;
   bool has_writer = true;
+  bool writer_waits = false;  // A write found too little room.
+  uint64_t wakes = 0;         // See SimulatedReadiness.
+
+  size_t room() const { return capacity - std::min(capacity, bytes.size()); }
+  // What is written as a whole, or not at all.
+  size_t smallest_room() const { return std::min<size_t>(PIPE_BUF, capacity); }
 };
 
 class SimulatedPipeReader final : public SimulatedDescription {
@@ -41,7 +51,8 @@ class SimulatedPipeReader final : public SimulatedDescription {
   int Write(const char*, size_t, int64_t) override { return -EBADF; }
   int SpliceFrom(SimulatedDescription&, size_t) override { return -EBADF; }
   void Stat(struct statx& facts) const override;
-  void Close() override { pipe_->has_reader = false; }
+  std::optional<SimulatedReadiness> Poll() const override;
+  void Close() override;
   std::string Describe() const override { return "pipe to read from"; }
 
  private:
@@ -56,7 +67,8 @@ class SimulatedPipeWriter final : public SimulatedDescription {
   int Write(const char* bytes, size_t size, int64_t offset) override;
   int SpliceFrom(SimulatedDescription& input, size_t size) override;
   void Stat(struct statx& facts) const override;
-  void Close() override { pipe_->has_writer = false; }
+  std::optional<SimulatedReadiness> Poll() const override;
+  void Close() override;
   std::string Describe() const override { return "pipe to write to"; }
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/simulated_signals.h"
 
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -23,6 +24,7 @@ void SimulatedSignals::Raise(int number) {
   if (sigismember(&blocked_, number) != 1) return Act(number);
   int& waiting = waiting_[number];
   waiting = number >= SIGRTMIN ? waiting + 1 : 1;
+  ++raised_;
 }
 
 void SimulatedSignals::Act(int number) {
@@ -66,6 +68,11 @@ int SimulatedSignals::Take(const sigset_t& signals) {
   return number;
 }
 
+bool SimulatedSignals::Waits(const sigset_t& signals) const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](const auto& waiting) { return sigismember(&signals, waiting.first) == 1; });
+}
+
 // As many as there is room for, as Linux does.
 int SimulatedSignalDescriptor::Read(char* buffer, size_t size, int64_t offset) {
   if (offset >= 0) return -ESPIPE;
@@ -79,6 +86,10 @@ int SimulatedSignalDescriptor::Read(char* buffer, size_t size, int64_t offset) {
     std::memcpy(buffer + taken * sizeof(signal), &signal, sizeof(signal));
   }
   return taken > 0 ? static_cast<int>(taken * sizeof(signalfd_siginfo)) : -EAGAIN;
+}
+
+std::optional<SimulatedReadiness> SimulatedSignalDescriptor::Poll() const {
+  return SimulatedReadiness{.events = signals_.Waits(set_) ? uint32_t{POLLIN} : 0, .wakes = signals_.raised()};
 }
 
 // An inode of no type, as of all that has no place in a file system.

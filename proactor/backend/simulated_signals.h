@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "proactor/backend/simulated_description.h"
@@ -40,11 +41,16 @@ class SimulatedSignals {
   // Takes the first of these that waits, in the order of their numbers; 0 if none does.
   int Take(const sigset_t& signals);
 
+  // Whether one of these waits, and how many have come.
+  bool Waits(const sigset_t& signals) const;
+  uint64_t raised() const { return raised_; }
+
  private:
   // What the signal does where nobody has blocked it.
   static void Act(int number);
 
   sigset_t blocked_;
+  uint64_t raised_ = 0;
   std::map<int, int> waiting_;  // How many of each number.
 };
 
@@ -55,6 +61,7 @@ class SimulatedSignalDescriptor final : public SimulatedDescription {
   int Read(char* buffer, size_t size, int64_t offset) override;
   int Write(const char*, size_t, int64_t) override { return -EINVAL; }
   void Stat(struct statx& facts) const override;
+  std::optional<SimulatedReadiness> Poll() const override;
   std::string Describe() const override { return "signalfd"; }
 
  private:

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/simulated_socket.h"
 
-#include <netinet/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
@@ -15,57 +15,6 @@ namespace {
 
 // Linux's net.core.somaxconn.
 constexpr int kLongestBacklog = 4096;
-
-struct Option {
-  enum Shape { kFlag, kNumber, kBufferSize } shape;
-  int level;
-  int name;
-  int initial;
-};
-
-constexpr Option kOptions[] = {
-    {Option::kFlag, SOL_SOCKET, SO_REUSEADDR, 0},
-    {Option::kFlag, SOL_SOCKET, SO_REUSEPORT, 0},
-    {Option::kFlag, SOL_SOCKET, SO_KEEPALIVE, 0},
-    {Option::kFlag, SOL_SOCKET, SO_OOBINLINE, 0},
-    {Option::kBufferSize, SOL_SOCKET, SO_SNDBUF, 2626560},
-    {Option::kBufferSize, SOL_SOCKET, SO_RCVBUF, 131072},
-    {Option::kNumber, SOL_SOCKET, SO_PRIORITY, 0},
-    {Option::kNumber, SOL_SOCKET, SO_BUSY_POLL, 0},
-    {Option::kNumber, SOL_SOCKET, SO_INCOMING_CPU, 0},
-    {Option::kFlag, IPPROTO_TCP, TCP_NODELAY, 0},
-    {Option::kFlag, IPPROTO_TCP, TCP_CORK, 0},
-    {Option::kFlag, IPPROTO_TCP, TCP_QUICKACK, 1},
-    {Option::kNumber, IPPROTO_TCP, TCP_KEEPIDLE, 7200},
-    {Option::kNumber, IPPROTO_TCP, TCP_KEEPINTVL, 75},
-    {Option::kNumber, IPPROTO_TCP, TCP_KEEPCNT, 9},
-    {Option::kNumber, IPPROTO_TCP, TCP_USER_TIMEOUT, 0},
-    {Option::kNumber, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},
-    {Option::kNumber, IPPROTO_TCP, TCP_FASTOPEN, 0},
-    {Option::kNumber, IPPROTO_IP, IP_TOS, 0},
-    {Option::kFlag, IPPROTO_IPV6, IPV6_V6ONLY, 0},
-};
-
-const Option* FindOption(int family, int level, int name) {
-  if (level == IPPROTO_IPV6 && family != AF_INET6) return nullptr;
-  for (const Option& option : kOptions) {
-    if (option.level == level && option.name == name) return &option;
-  }
-  return nullptr;
-}
-
-// The value that a program reads back after it has set `value`.
-int Stored(const Option& option, int value) {
-  switch (option.shape) {
-    case Option::kFlag:
-      return value != 0 ? 1 : 0;
-    case Option::kBufferSize:
-      // Linux doubles it for its own bookkeeping; see socket(7).
-      return std::max(2 * value, option.name == SO_SNDBUF ? 4608 : 2304);
-    default:
-      return value;
-  }
-}
 
 }  // namespace
 
@@ -147,6 +96,7 @@ int SimulatedSocket::Connect(const sockaddr* address, socklen_t size) {
 void SimulatedSocket::BeRefused() {
   state_ = State::kIdle;
   error_ = ECONNREFUSED;
+  ++wakes_;
   if (bound_to_.port == 0) Unbind();
 }
 
@@ -173,6 +123,7 @@ void SimulatedSocket::AdmitConnections() {
     waiting_.pop_front();
     if (client == nullptr || client->state_ != State::kConnecting) continue;
     queue_.push_back({MakeConnection(*client)});
+    ++wakes_;
   }
 }
 
@@ -185,6 +136,7 @@ std::shared_ptr<SimulatedSocket> SimulatedSocket::MakeConnection(SimulatedSocket
   server->state_ = State::kEstablished;
   client.peer_ = server;
   client.state_ = State::kEstablished;
+  ++client.wakes_;
   network_.Add(*server);
   return server;
 }
@@ -197,6 +149,10 @@ int SimulatedSocket::Receive(char* buffer, size_t size) {
     size_t count = network_.chance().Part(std::min(size, received_.size()));
     std::copy_n(received_.begin(), count, buffer);
     received_.erase(received_.begin(), received_.begin() + static_cast<ptrdiff_t>(count));
+    // What is left had not come yet when this was taken, and comes now.
+    if (count < size && !received_.empty()) ++wakes_;
+    std::shared_ptr<SimulatedSocket> peer = peer_.lock();
+    if (peer != nullptr && std::exchange(peer->waits_for_room_, false)) ++peer->wakes_;
     return static_cast<int>(count);
   }
   if (size == 0 || received_end_) return 0;
@@ -219,10 +175,13 @@ int SimulatedSocket::Send(const char* bytes, size_t size) {
     BeReset();
     return static_cast<int>(size);
   }
-  size_t room = network_.buffer_size() - std::min(network_.buffer_size(), peer->received_.size());
-  if (room == 0) return -EAGAIN;
-  size_t count = network_.chance().Part(std::min(size, room));
+  waits_for_room_ = size >= Room(*peer);
+  if (Room(*peer) == 0) return -EAGAIN;
+  size_t count = network_.chance().Part(std::min(size, Room(*peer)));
   peer->received_.insert(peer->received_.end(), bytes, bytes + count);
+  ++peer->wakes_;
+  // The room that is left was not there yet when these were sent, and is now.
+  if (count < size && Room(*peer) > 0) ++wakes_;
   return static_cast<int>(count);
 }
 
@@ -236,6 +195,7 @@ int SimulatedSocket::Shutdown(int how) {
       return 0;
     case State::kConnecting:
       state_ = State::kIdle;
+      ++wakes_;
       return 0;
     default:
       break;
@@ -244,6 +204,7 @@ int SimulatedSocket::Shutdown(int how) {
   bool connected = state_ == State::kEstablished && !Over();
   if (read) ignores_rest_ = true;
   if (write) sent_end_ = true;
+  ++wakes_;
   if (!connected) return -ENOTCONN;
   std::shared_ptr<SimulatedSocket> peer = peer_.lock();
   if (write && peer != nullptr) peer->ReceiveEnd();
@@ -254,6 +215,12 @@ void SimulatedSocket::BeReset() {
   if (state_ != State::kEstablished || Over()) return;
   error_ = received_end_ ? EPIPE : ECONNRESET;
   state_ = State::kReset;
+  ++wakes_;
+}
+
+void SimulatedSocket::ReceiveEnd() {
+  received_end_ = true;
+  ++wakes_;
 }
 
 void SimulatedSocket::Abort() {
@@ -264,6 +231,7 @@ void SimulatedSocket::Abort() {
 void SimulatedSocket::StopListening() {
   network_.RemoveListener(*this);
   state_ = State::kIdle;
+  ++wakes_;
   if (bound_to_.port == 0) Unbind();
   for (Queued& queued : std::exchange(queue_, {})) {
     queued.connection->Abort();
@@ -287,9 +255,7 @@ bool SimulatedSocket::AbortNextConnection() {
 void SimulatedSocket::Close() {
   if (state_ == State::kListening) StopListening();
   if (state_ == State::kEstablished && !Over()) {
-    auto linger = options_.find({SOL_SOCKET, SO_LINGER});
-    bool at_once = linger != options_.end() && linger->second == 0;
-    if (at_once || !received_.empty()) {
+    if (options_.ResetsAtOnce() || !received_.empty()) {
       Abort();
     } else if (std::shared_ptr<SimulatedSocket> peer = peer_.lock()) {
       peer->ReceiveEnd();
@@ -299,63 +265,32 @@ void SimulatedSocket::Close() {
   if (bound()) Unbind();
 }
 
-bool SimulatedSocket::Flag(int level, int name) const {
-  auto found = options_.find({level, name});
-  return found != options_.end() && found->second != 0;
-}
+bool SimulatedSocket::Flag(int level, int name) const { return options_.Flag(level, name); }
 
 int SimulatedSocket::SetOption(int level, int name, const void* value, socklen_t size) {
-  if (level == SOL_SOCKET && name == SO_LINGER) {
-    linger wanted;
-    if (size < sizeof(wanted)) return -EINVAL;
-    std::memcpy(&wanted, value, sizeof(wanted));
-    options_.erase({level, name});
-    if (wanted.l_onoff != 0) options_[{level, name}] = wanted.l_linger;
-    return 0;
-  }
-  const Option* option = FindOption(family_, level, name);
-  if (option == nullptr) return -ENOPROTOOPT;
-  int wanted;
-  if (size < sizeof(wanted)) return -EINVAL;
-  std::memcpy(&wanted, value, sizeof(wanted));
-  if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && bound()) return -EINVAL;
-  options_[{level, name}] = Stored(*option, wanted);
-  return 0;
+  if (family_ == AF_INET6 && level == IPPROTO_IPV6 && name == IPV6_V6ONLY && bound()) return -EINVAL;
+  return options_.Set(family_, level, name, value, size);
 }
 
 int SimulatedSocket::GetOption(int level, int name, void* value, socklen_t* size) {
-  auto give = [&](const void* bytes, socklen_t count) {
-    *size = std::min(*size, count);
-    std::memcpy(value, bytes, *size);
-    return 0;
-  };
-  auto give_number = [&](int number) { return give(&number, sizeof(number)); };
+  auto give = [&](int number) { return SimulatedSocketOptions::Give(&number, sizeof(number), value, size); };
   if (level == SOL_SOCKET) {
     switch (name) {
       case SO_ERROR:
-        return give_number(TakeError());
+        return give(TakeError());
       case SO_TYPE:
-        return give_number(SOCK_STREAM);
+        return give(SOCK_STREAM);
       case SO_DOMAIN:
-        return give_number(family_);
+        return give(family_);
       case SO_PROTOCOL:
-        return give_number(IPPROTO_TCP);
+        return give(IPPROTO_TCP);
       case SO_ACCEPTCONN:
-        return give_number(listening() ? 1 : 0);
-      case SO_LINGER: {
-        auto found = options_.find({level, name});
-        linger set = {};
-        if (found != options_.end()) set = {.l_onoff = 1, .l_linger = found->second};
-        return give(&set, sizeof(set));
-      }
+        return give(listening() ? 1 : 0);
       default:
         break;
     }
   }
-  const Option* option = FindOption(family_, level, name);
-  if (option == nullptr) return -ENOPROTOOPT;
-  auto found = options_.find({level, name});
-  return give_number(found != options_.end() ? found->second : option->initial);
+  return options_.Get(family_, level, name, value, size);
 }
 
 int SimulatedSocket::GetName(sockaddr* address, socklen_t* size) const {
@@ -375,6 +310,27 @@ int SimulatedSocket::Read(char* buffer, size_t size, int64_t offset) {
 
 int SimulatedSocket::Write(const char* bytes, size_t size, int64_t offset) {
   return offset >= 0 ? -ESPIPE : Send(bytes, size);
+}
+
+// As tcp_poll() in Linux.
+std::optional<SimulatedReadiness> SimulatedSocket::Poll() const {
+  if (state_ == State::kListening) {
+    return SimulatedReadiness{.events = queue_.empty() ? 0 : uint32_t{POLLIN}, .wakes = wakes_};
+  }
+  int events = 0;
+  if (state_ != State::kConnecting) {
+    bool failed = state_ == State::kReset || (state_ == State::kIdle && outcome_unknown_);
+    bool reads_no_more = received_end_ || ignores_rest_ || failed;
+    bool writes_no_more = sent_end_ || failed;
+    std::shared_ptr<SimulatedSocket> peer = peer_.lock();
+    bool has_room = state_ != State::kEstablished || peer == nullptr || Room(*peer) > 0;
+    if (reads_no_more) events |= POLLIN | POLLRDHUP;
+    if (!received_.empty()) events |= POLLIN;
+    if (writes_no_more || has_room) events |= POLLOUT;
+    if (state_ == State::kIdle || (reads_no_more && writes_no_more)) events |= POLLHUP;
+  }
+  if (error_ != 0) events |= POLLERR;
+  return SimulatedReadiness{.events = static_cast<uint32_t>(events), .wakes = wakes_};
 }
 
 void SimulatedSocket::Stat(struct statx& facts) const {

@@ -19,17 +19,19 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "proactor/backend/simulated_address.h"
 #include "proactor/backend/simulated_description.h"
 #include "proactor/backend/simulated_network.h"
+#include "proactor/backend/simulated_socket_options.h"
 
 namespace proactor {
 
@@ -57,6 +59,7 @@ class SimulatedSocket final : public SimulatedDescription, public std::enable_sh
   int Read(char* buffer, size_t size, int64_t offset) override;
   int Write(const char* bytes, size_t size, int64_t offset) override;
   void Stat(struct statx& facts) const override;
+  std::optional<SimulatedReadiness> Poll() const override;
   void Close() override;
   SimulatedSocket* socket() override { return this; }
   std::string Describe() const override;
@@ -84,6 +87,10 @@ class SimulatedSocket final : public SimulatedDescription, public std::enable_sh
   bool bound() const { return local_.port != 0; }
   // Both sides have finished: the connection is over, though bytes may be left to receive.
   bool Over() const { return state_ == State::kReset || (sent_end_ && received_end_); }
+  // Room for more bytes at the peer.
+  size_t Room(const SimulatedSocket& peer) const {
+    return network_.buffer_size() - std::min(network_.buffer_size(), peer.received_.size());
+  }
   int TakeError() { return std::exchange(error_, 0); }
 
   // An IPv4 address, for a socket that does not want to know of them.
@@ -100,7 +107,7 @@ class SimulatedSocket final : public SimulatedDescription, public std::enable_sh
   void Abort();
   // Ends it from the other side: with a reset, or in order.
   void BeReset();
-  void ReceiveEnd() { received_end_ = true; }
+  void ReceiveEnd();
   void StopListening();
 
   SimulatedNetwork& network_;
@@ -108,8 +115,9 @@ class SimulatedSocket final : public SimulatedDescription, public std::enable_sh
   State state_ = State::kIdle;
   SimulatedAddress local_;
   SimulatedAddress bound_to_;  // By the program; kept, unlike a port of the system's choice, when connecting fails.
-  std::map<std::pair<int, int>, int> options_;
-  int error_ = 0;  // SO_ERROR.
+  SimulatedSocketOptions options_;
+  int error_ = 0;       // SO_ERROR.
+  uint64_t wakes_ = 0;  // See SimulatedReadiness.
 
   // While listening.
   size_t backlog_ = 0;
@@ -121,6 +129,7 @@ class SimulatedSocket final : public SimulatedDescription, public std::enable_sh
   SimulatedAddress remote_;
   std::weak_ptr<SimulatedSocket> peer_;  // Expired once the other side is closed.
   std::deque<char> received_;            // And not yet taken.
+  bool waits_for_room_ = false;          // To send.
   bool sent_end_ = false;
   bool received_end_ = false;
   bool ignores_rest_ = false;  // shutdown(SHUT_RD)

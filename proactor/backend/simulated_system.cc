@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/simulated_system.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -79,6 +80,10 @@ int SimulatedSystem::Install(std::shared_ptr<SimulatedDescription> description) 
 SimulatedDescription* SimulatedSystem::Find(int fd) const {
   return fd >= 0 && static_cast<size_t>(fd) < descriptors_.size() ? descriptors_[static_cast<size_t>(fd)].get()
                                                                   : nullptr;
+}
+
+std::shared_ptr<SimulatedDescription> SimulatedSystem::DescriptionOf(int fd) const {
+  return Find(fd) != nullptr ? descriptors_[static_cast<size_t>(fd)] : nullptr;
 }
 
 int SimulatedSystem::Close(int fd) {
@@ -291,6 +296,14 @@ int SimulatedSystem::Splice(int from, int pipe, size_t size) {
   });
 }
 
+int SimulatedSystem::Poll(int fd, short events) {
+  SimulatedDescription* description = Find(fd);
+  if (description == nullptr) return POLLNVAL;
+  std::optional<SimulatedReadiness> readiness = description->Poll();
+  return readiness.has_value() ? static_cast<int>(readiness->events) & (events | POLLERR | POLLHUP)
+                               : events & (POLLIN | POLLOUT);
+}
+
 void SimulatedSystem::WriteFile(const std::string& path, std::string_view contents) {
   files_.Write(path, contents);
   ++changes_;
@@ -322,11 +335,13 @@ void SimulatedSystem::SetStandardInput(std::string_view bytes) {
 void SimulatedSystem::FeedStandardInput(std::string_view bytes) {
   standard_input_->bytes.insert(standard_input_->bytes.end(), bytes.begin(), bytes.end());
   standard_input_->has_writer = true;
+  ++standard_input_->wakes;
   ++changes_;
 }
 
 void SimulatedSystem::EndStandardInput() {
   standard_input_->has_writer = false;
+  ++standard_input_->wakes;
   ++changes_;
 }
 

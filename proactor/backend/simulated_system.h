@@ -104,6 +104,9 @@ class SimulatedSystem final : public System {
   std::string standard_output() const { return Contents(*standard_output_); }
   std::string standard_error() const { return Contents(*standard_error_); }
 
+  // What an open descriptor stands for; null for a number that is none.
+  std::shared_ptr<SimulatedDescription> DescriptionOf(int fd) const;
+
   // Sends a signal to the process. One that is not blocked does what it always does: most end the process, and this one
   // with it, with a sentence.
   void Raise(int signal);
@@ -134,6 +137,7 @@ class SimulatedSystem final : public System {
   int SetSignalMask(int how, const sigset_t& signals, sigset_t* before) override;
   int SignalDescriptor(const sigset_t& signals) override;
   int Splice(int from, int pipe, size_t size) override;
+  int Poll(int fd, short events) override;
   int Close(int fd) override;
 
  private:

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -323,6 +324,18 @@ TEST_F(SystemTest, PipesAreReadAndWritten) {
   EXPECT_EQ(system_.Close(pipe[0]), 0);
 }
 
+TEST_F(SystemTest, PollingSaysWhatIsReadyAndDoesNotWait) {
+  int pipe[2];
+  ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
+  EXPECT_EQ(system_.Poll(pipe[0], POLLIN), 0);
+  EXPECT_EQ(system_.Poll(pipe[1], POLLIN | POLLOUT), POLLOUT);
+  EXPECT_EQ(system_.Write(pipe[1], "x", 1, -1), 1);
+  EXPECT_EQ(system_.Poll(pipe[0], POLLIN), POLLIN);
+  EXPECT_EQ(system_.Close(pipe[0]), 0);
+  EXPECT_EQ(system_.Poll(pipe[1], 0), POLLERR);
+  EXPECT_EQ(system_.Close(pipe[1]), 0);
+}
+
 TEST_F(SystemTest, SplicingDoesNotWaitForRoom) {
   int pipe[2];
   ASSERT_EQ(pipe2(pipe, O_CLOEXEC), 0);
@@ -368,6 +381,7 @@ TEST_F(SystemTest, ADescriptorThatIsNotOpenIsANegativeErrno) {
   EXPECT_EQ(system_.Sync(kNotOpen, false), -EBADF);
   EXPECT_EQ(system_.Stat(kNotOpen, STATX_SIZE, &status), -EBADF);
   EXPECT_EQ(system_.Truncate(kNotOpen, 0), -EBADF);
+  EXPECT_EQ(system_.Poll(kNotOpen, POLLIN), POLLNVAL);
   EXPECT_EQ(system_.Close(kNotOpen), -EBADF);
 }
 

@@ -21,6 +21,7 @@ TEST(SimulatedDescriptionTest, WhatIsNoFileAndNoSocketSaysWhatLinuxSays) {
   EXPECT_EQ(nothing.Sync(), -EINVAL);
   EXPECT_EQ(nothing.Truncate(0), -EINVAL);
   EXPECT_EQ(nothing.socket(), nullptr);
+  EXPECT_FALSE(nothing.Poll().has_value()) << "cannot be waited for";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -66,6 +67,35 @@ TEST_F(SimulatedPipeTest, SmallWritesAreNotTornApart) {
   EXPECT_EQ(Write(std::string(kCapacity - 10, 'x')), kCapacity - 10);
   EXPECT_EQ(Write(std::string(11, 'y')), -EAGAIN);
   EXPECT_EQ(Write(std::string(10, 'y')), 10);
+}
+
+TEST_F(SimulatedPipeTest, IsReadyForWhatCanBeDone) {
+  EXPECT_EQ(reader_.Poll()->events, 0u);
+  EXPECT_EQ(writer_.Poll()->events, POLLOUT);
+  EXPECT_EQ(Write(std::string(2 * PIPE_BUF, 'x')), 2 * PIPE_BUF);
+  EXPECT_EQ(reader_.Poll()->events, POLLIN);
+  EXPECT_EQ(writer_.Poll()->events, POLLOUT);
+  EXPECT_EQ(Write("x"), 1);
+  EXPECT_EQ(writer_.Poll()->events, 0u) << "for there may be too little room";
+  writer_.Close();
+  EXPECT_EQ(reader_.Poll()->events, POLLIN | POLLHUP);
+  reader_.Close();
+  EXPECT_EQ(writer_.Poll()->events, POLLERR);
+}
+
+TEST_F(SimulatedPipeTest, WakesWhoeverMayWait) {
+  uint64_t wakes = reader_.Poll()->wakes;
+  EXPECT_EQ(Write("one"), 3);
+  EXPECT_GT(reader_.Poll()->wakes, wakes);
+  wakes = reader_.Poll()->wakes;
+  EXPECT_EQ(Write("two"), 3);
+  EXPECT_GT(reader_.Poll()->wakes, wakes) << "though it was readable already";
+  EXPECT_EQ(Write(std::string(2 * kCapacity, 'x')), kCapacity - 6);
+  wakes = writer_.Poll()->wakes;
+  EXPECT_EQ(Read(), "onetwo" + std::string(94, 'x'));
+  EXPECT_EQ(writer_.Poll()->wakes, wakes) << "too little room, still";
+  EXPECT_EQ(Read(PIPE_BUF).size(), PIPE_BUF);
+  EXPECT_EQ(writer_.Poll()->wakes, wakes + 1);
 }
 
 TEST_F(SimulatedPipeTest, HasNoPositionAndTwoDifferentEnds) {

@@ -2,6 +2,7 @@
 #include "proactor/backend/simulated_signals.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -51,6 +52,18 @@ TEST_F(SimulatedSignalsTest, OnlyRealTimeSignalsAreCounted) {
   EXPECT_EQ(Read(descriptor_), SIGINT);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Read(descriptor_), SIGRTMIN);
   EXPECT_EQ(Read(descriptor_), -EAGAIN);
+}
+
+TEST_F(SimulatedSignalsTest, ADescriptorIsReadableWhileOneOfItsSetWaits) {
+  EXPECT_EQ(descriptor_.Poll()->events, 0u);
+  uint64_t wakes = descriptor_.Poll()->wakes;
+  SimulatedSignalDescriptor other(signals_, SetOf({SIGINT}));
+  signals_.Raise(SIGTERM);
+  EXPECT_EQ(descriptor_.Poll()->events, POLLIN);
+  EXPECT_GT(descriptor_.Poll()->wakes, wakes);
+  EXPECT_EQ(other.Poll()->events, 0u);
+  EXPECT_EQ(Read(descriptor_), SIGTERM);
+  EXPECT_EQ(descriptor_.Poll()->events, 0u);
 }
 
 TEST_F(SimulatedSignalsTest, ADescriptorTakesThoseOfItsSet) {

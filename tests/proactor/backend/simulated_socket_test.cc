@@ -247,38 +247,41 @@ TEST_P(SimulatedSocketTest, ShuttingAListenerDownStopsIt) {
   EXPECT_EQ(Settled([&] { return Connect(client, address); }), -ECONNREFUSED);
 }
 
-TEST_P(SimulatedSocketTest, OptionsAreKeptAndInherited) {
+TEST_P(SimulatedSocketTest, IsReadyForWhatCanBeDone) {
+  constexpr short kAll = POLLIN | POLLOUT | POLLRDHUP;
+  auto readiness = [&](int fd) { return system().Poll(fd, kAll); };
+  // The kernel may need a moment for that.
+  auto becomes = [&](int fd, int wanted) {
+    Settled([&] { return readiness(fd) != wanted ? -EAGAIN : 0; });
+    return readiness(fd);
+  };
   int listener = Listening();
-  EXPECT_EQ(GetOption(listener, IPPROTO_TCP, TCP_NODELAY), 0);
-  EXPECT_EQ(SetFlag(listener, IPPROTO_TCP, TCP_NODELAY), 0);
-  EXPECT_EQ(SetFlag(listener, SOL_SOCKET, SO_KEEPALIVE), 0);
-  auto [client, server] = ConnectedTo(listener);
-  EXPECT_EQ(GetOption(server, IPPROTO_TCP, TCP_NODELAY), 1);
-  EXPECT_EQ(GetOption(server, SOL_SOCKET, SO_KEEPALIVE), 1);
-  EXPECT_EQ(GetOption(client, SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_EQ(readiness(Socket()), POLLOUT | POLLHUP);
+  EXPECT_EQ(readiness(listener), 0);
+  int client = Connecting(NameOf(listener));
+  EXPECT_EQ(becomes(listener, POLLIN), POLLIN);
+  int server = Accept(listener);
+  EXPECT_EQ(becomes(client, POLLOUT), POLLOUT);
+  EXPECT_EQ(readiness(server), POLLOUT);
+  EXPECT_EQ(Send(client, "bytes"), 5);
+  EXPECT_EQ(becomes(server, POLLIN | POLLOUT), POLLIN | POLLOUT);
+  EXPECT_EQ(system().Poll(server, POLLIN), POLLIN);
+  EXPECT_EQ(system().Shutdown(client, SHUT_WR), 0);
+  EXPECT_EQ(becomes(server, POLLIN | POLLOUT | POLLRDHUP), POLLIN | POLLOUT | POLLRDHUP);
+  EXPECT_EQ(Close(server), 0);  // With bytes unread.
+  EXPECT_EQ(becomes(client, kAll | POLLHUP | POLLERR), kAll | POLLHUP | POLLERR);
+  EXPECT_EQ(system().Shutdown(listener, SHUT_RD), 0);
+  EXPECT_EQ(readiness(listener), POLLOUT | POLLHUP);
+  EXPECT_EQ(readiness(12345), POLLNVAL);
 }
 
-TEST_P(SimulatedSocketTest, OptionsThatSayWhatASocketIs) {
-  int fd = Socket(AF_INET6);
-  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
-  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_DOMAIN), AF_INET6);
-  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
-  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_ACCEPTCONN), 0);
-  EXPECT_EQ(SetFlag(fd, SOL_SOCKET, SO_TYPE), -ENOPROTOOPT);
-}
-
-TEST_P(SimulatedSocketTest, OptionsAreCheckedAsLinuxDoes) {
-  int fd = Socket();
-  int value = 17;
-  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, &value, sizeof(value)), 0);
-  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_REUSEADDR), 1);
-  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, &value, 1), -EINVAL);
-  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, 9999, &value, sizeof(value)), -ENOPROTOOPT);
-  EXPECT_EQ(GetOption(fd, IPPROTO_TCP, 9999), -ENOPROTOOPT);
-  EXPECT_EQ(SetFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY), -ENOPROTOOPT);
-  value = 20'000;
-  EXPECT_EQ(system().SetSocketOption(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value)), 0);
-  EXPECT_EQ(GetOption(fd, SOL_SOCKET, SO_RCVBUF), 40'000);
+TEST_P(SimulatedSocketTest, ARefusedOneIsReadyForEverything) {
+  int bound = Socket();
+  EXPECT_EQ(Bind(bound, RawAddress::Ipv4("127.0.0.1")), 0);
+  int client = Connecting(NameOf(bound));
+  constexpr short kAll = POLLIN | POLLOUT | POLLRDHUP;
+  Settled([&] { return system().Poll(client, kAll) == 0 ? -EAGAIN : 0; });
+  EXPECT_EQ(system().Poll(client, kAll), kAll | POLLHUP | POLLERR);
 }
 
 // Linux asks again later when a queue is full, so that this takes seconds there.
@@ -379,6 +382,7 @@ class RandomCalls {
       case 5:
         return Note("SO_ERROR", which, -GetError(fd));
       case 6:
+        Note("poll", which, system_.Poll(fd, POLLIN | POLLOUT | POLLRDHUP));
         return Note("getpeername", which, system_.PeerName(fd, name.data(), &name.size));
       case 7:
         return Note("connect", which, system_.Connect(fd, address_.data(), address_.size));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -205,6 +206,21 @@ TEST(SimulatedSystemTest, FilesAndPipesAreSplicedIntoPipesOnly) {
   EXPECT_EQ(system.standard_output(), "0123456");
   EXPECT_EQ(system.Splice(reader, file, 1), -EINVAL);
   EXPECT_EQ(system.Splice(writer, STDOUT_FILENO, 1), -EBADF);
+}
+
+TEST(SimulatedSystemTest, PollingSaysWhatIsReady) {
+  SimulatedSystem system;
+  system.WriteFile("file", "x");
+  int file = system.Open("file", O_RDWR, 0);
+  EXPECT_EQ(system.Poll(file, POLLIN | POLLOUT | POLLRDHUP), POLLIN | POLLOUT) << "always";
+  EXPECT_EQ(system.Poll(0, POLLIN), POLLHUP);
+  system.FeedStandardInput("bytes");
+  EXPECT_EQ(system.Poll(0, POLLIN), POLLIN);
+  EXPECT_EQ(system.Poll(0, 0), 0);
+  EXPECT_EQ(system.Poll(12345, POLLIN), POLLNVAL);
+  EXPECT_EQ(system.DescriptionOf(12345), nullptr);
+  EXPECT_EQ(system.DescriptionOf(file)->Describe(), "file file");
+  EXPECT_EQ(system.Close(file), 0);
 }
 
 TEST(SimulatedSystemTest, ACallThatHasToWaitChangesNothing) {
