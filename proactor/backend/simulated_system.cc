@@ -93,7 +93,7 @@ int SimulatedSystem::Close(int fd) {
   descriptors_[static_cast<size_t>(fd)] = nullptr;
   free_.insert(fd);
   if (standard_.erase(fd) == 0) --open_;
-  ++changes_;
+  NoteChange();
   return Fault(SimulatedCall::kClose);
 }
 
@@ -118,14 +118,19 @@ int SimulatedSystem::Fault(SimulatedCall call) {
     int error = wanted->second;
     failures_.erase(wanted);
     // Whatever it was, asking again may help.
-    ++changes_;
+    NoteChange();
     return -error;
   }
   return options_.interruptions && MayBeInterrupted(call) && chance_.OneIn(kRarely) ? -EINTR : 0;
 }
 
+void SimulatedSystem::NoteChange() {
+  ++changes_;
+  if (on_change_) on_change_();
+}
+
 int SimulatedSystem::Changed(int result) {
-  if (result != -EAGAIN && result != -EALREADY) ++changes_;
+  if (result != -EAGAIN && result != -EALREADY) NoteChange();
   return result;
 }
 
@@ -244,7 +249,7 @@ int SimulatedSystem::PeerName(int fd, sockaddr* address, socklen_t* size) {
 
 bool SimulatedSystem::AbortNextConnection(int listener) {
   SimulatedDescription* description = Find(listener);
-  ++changes_;
+  NoteChange();
   return description != nullptr && description->socket() != nullptr && description->socket()->AbortNextConnection();
 }
 
@@ -306,14 +311,14 @@ int SimulatedSystem::Poll(int fd, short events) {
 
 void SimulatedSystem::WriteFile(const std::string& path, std::string_view contents) {
   files_.Write(path, contents);
-  ++changes_;
+  NoteChange();
 }
 
 // --- Signals. ---
 
 void SimulatedSystem::Raise(int signal) {
   signals_.Raise(signal);
-  ++changes_;
+  NoteChange();
 }
 
 int SimulatedSystem::SetSignalMask(int how, const sigset_t& signals, sigset_t* before) {
@@ -336,13 +341,13 @@ void SimulatedSystem::FeedStandardInput(std::string_view bytes) {
   standard_input_->bytes.insert(standard_input_->bytes.end(), bytes.begin(), bytes.end());
   standard_input_->has_writer = true;
   ++standard_input_->wakes;
-  ++changes_;
+  NoteChange();
 }
 
 void SimulatedSystem::EndStandardInput() {
   standard_input_->has_writer = false;
   ++standard_input_->wakes;
-  ++changes_;
+  NoteChange();
 }
 
 std::pair<int, int> SimulatedSystem::MakePipe() {

@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -79,6 +80,8 @@ class SimulatedSystem final : public System {
 
   // Grows with everything that happens: as long as it has not, a call that yielded -EAGAIN would do so again.
   uint64_t changes() const { return changes_; }
+  // Called after each change, from inside the call that made it: an interrupt. One listener, or null.
+  void OnChange(std::function<void()> hook) { on_change_ = std::move(hook); }
 
   // How many descriptors are open beside the standard ones, and which: one line each.
   int open_descriptors() const { return open_; }
@@ -151,6 +154,7 @@ class SimulatedSystem final : public System {
   template <class Call>
   int OnSocket(SimulatedCall kind, int fd, Call call);
   int Changed(int result);
+  void NoteChange();
 
   bool full() const { return descriptors_.size() - free_.size() >= static_cast<size_t>(options_.descriptor_limit); }
   int Install(std::shared_ptr<SimulatedDescription> description);
@@ -160,6 +164,7 @@ class SimulatedSystem final : public System {
   SimulatedClock clock_;
   SimulatedChance chance_;
   uint64_t changes_ = 0;
+  std::function<void()> on_change_;
   std::vector<std::pair<SimulatedCall, int>> failures_;  // That `FailNext` asked for, in order.
 
   SimulatedNetwork network_;

@@ -2,6 +2,7 @@
 #include "proactor/testing/simulated_world.h"
 
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/backend/simulated_proactor.h"
@@ -10,13 +11,23 @@
 
 namespace proactor {
 
-SimulatedWorld::SimulatedWorld(SimulationOptions options)
+namespace {
+
+WorldProactor MakeSimulatedProactor(SimulatedSystem& system, std::function<void()> on_deadlock) {
+  auto proactor = std::make_unique<SimulatedProactor>(system);
+  proactor->OnDeadlock(std::move(on_deadlock));
+  return {.under = nullptr, .proactor = std::move(proactor)};
+}
+
+}  // namespace
+
+SimulatedWorld::SimulatedWorld(SimulationOptions options) : SimulatedWorld(options, MakeSimulatedProactor) {}
+
+SimulatedWorld::SimulatedWorld(SimulationOptions options, const MakeWorldProactor& make)
     : trace_(__FILE__, __LINE__, absl::StrCat("in a SimulatedWorld with .seed = ", options.seed)),
       system_(options),
-      proactor_(new SimulatedProactor(system_)),
-      scheduler_(std::unique_ptr<Proactor>(proactor_)) {
-  proactor_->OnDeadlock([this] { Deadlocked(); });
-}
+      made_(make(system_, [this] { Deadlocked(); })),
+      scheduler_(std::move(made_.proactor)) {}
 
 SimulatedWorld::~SimulatedWorld() {
   scheduler_.Shutdown();

@@ -27,6 +27,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -36,11 +38,19 @@
 
 namespace proactor {
 
-class SimulatedProactor;
+// A proactor over a world's system, and what it stands on, if anything.
+struct WorldProactor {
+  std::shared_ptr<void> under;
+  std::unique_ptr<Proactor> proactor;
+};
+// Makes one, which calls `on_deadlock` when it would wait for ever.
+using MakeWorldProactor = std::function<WorldProactor(SimulatedSystem& system, std::function<void()> on_deadlock)>;
 
 class SimulatedWorld {
  public:
   explicit SimulatedWorld(SimulationOptions options = {});
+  // Over another proactor than the SimulatedProactor: a real one over a fake kernel.
+  SimulatedWorld(SimulationOptions options, const MakeWorldProactor& make);
   ~SimulatedWorld();
   SimulatedWorld(const SimulatedWorld&) = delete;
 
@@ -68,7 +78,7 @@ class SimulatedWorld {
 
   ::testing::ScopedTrace trace_;  // Names the seed in every failure that happens while the world lives.
   SimulatedSystem system_;
-  SimulatedProactor* proactor_;  // The scheduler's.
+  WorldProactor made_;  // The proactor is the scheduler's from the start.
   Scheduler scheduler_;
   bool deadlocked_ = false;
   bool open_descriptors_allowed_ = false;

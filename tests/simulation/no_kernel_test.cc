@@ -24,6 +24,7 @@
 #include "proactor/task_group.h"
 #include "proactor/testing/simulated_world.h"
 #include "proactor/try.h"
+#include "tests/support/fake_ring_world.h"
 #include "tests/support/system_call_filter.h"
 
 namespace proactor {
@@ -90,6 +91,11 @@ TEST(NoKernelDeathTest, ListeningAcceptingConnectingReadingAndWritingOfSocketsNe
     SimulatedWorld world;
     return world.Run(EchoAndClient());
   };
+  EXPECT_EXIT(RunWithoutKernel(program), kSucceeds, "");
+}
+
+TEST(NoKernelDeathTest, TheRealIoUringProactorOverAFakeKernelNeedsNone) {
+  auto program = [] { return MakeFakeRingWorld({.seed = 1})->Run(EchoAndClient()); };
   EXPECT_EXIT(RunWithoutKernel(program), kSucceeds, "");
 }
 

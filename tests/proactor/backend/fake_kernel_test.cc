@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/backend/fake_kernel.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proactor/backend/io_uring_proactor.h"
+#include "proactor/net/tcp.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/try.h"
+#include "tests/support/fake_ring_world.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::HasSubstr;
+
+// --- What each version offers, as the Ring finds out. ---
+
+class FakeKernelTest : public ::testing::TestWithParam<FakeKernelProfile> {
+ protected:
+  FakeKernelOptions options_ = {.profile = GetParam()};
+  SimulatedSystem system_;
+};
+
+TEST_P(FakeKernelTest, TheRingUsesTheBestThatThereIs) {
+  FakeKernel kernel(system_, options_);
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  ASSERT_THAT((*ring)->Enable(), IsOk());
+  const unsigned offered = GetParam().setup_flags;
+  for (unsigned flag : {IORING_SETUP_SUBMIT_ALL, IORING_SETUP_COOP_TASKRUN, IORING_SETUP_SINGLE_ISSUER,
+                        IORING_SETUP_DEFER_TASKRUN}) {
+    EXPECT_EQ((*ring)->setup_flags() & flag, offered & flag);
+  }
+  EXPECT_TRUE((*ring)->Supports(IORING_OP_RECV));
+  EXPECT_EQ((*ring)->Supports(55), GetParam().operations > 55) << "FTRUNCATE";
+  EXPECT_EQ((*ring)->entries(), 256u);
+  EXPECT_EQ((*ring)->completion_entries(), 4096u);
+  ring->reset();
+  EXPECT_EQ(kernel.open_rings(), 0u);
+}
+
+TEST_P(FakeKernelTest, TooLittleLockedMemoryHalvesTheRing) {
+  options_.profile.largest_ring = 64;
+  FakeKernel kernel(system_, options_);
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  EXPECT_EQ((*ring)->entries(), 64u);
+}
+
+TEST_P(FakeKernelTest, OneThatForbidsItSaysWhy) {
+  options_.profile.setup_error = EPERM;
+  FakeKernel kernel(system_, options_);
+  EXPECT_THAT(IoUringProactor::Create({}, kernel),
+              StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("io_uring_setup")));
+}
+
+Task<absl::Status> Echo(TcpStream stream) {
+  char buffer[64];
+  while (size_t n = co_await Try(stream.Read(buffer))) co_await Try(stream.WriteAll({buffer, n}));
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Client(SocketAddress address, int number) {
+  TcpStream stream = co_await Try(TcpStream::Connect(address));
+  for (int i = 0; i < 3; ++i) {
+    std::string sent = std::to_string(100 * number + i) + std::string(100, '.');
+    co_await Try(stream.WriteAll(sent));
+    std::string echoed;
+    char buffer[64];
+    while (echoed.size() < sent.size()) {
+      size_t n = co_await Try(stream.Read(buffer));
+      if (n == 0) co_return absl::DataLossError("the echo ended early");
+      echoed.append(buffer, n);
+    }
+    if (echoed != sent) co_return absl::DataLossError(echoed);
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> ManyEchoes() {
+  TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+  SocketAddress address = co_await Try(listener.LocalAddress());
+  constexpr int kClients = 10;
+  auto clients = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 0; i < kClients; ++i) group.Spawn(Client(address, i));
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& servers) -> Task<absl::Status> {
+    auto accepting = [&]() -> Task<absl::Status> {
+      for (int i = 0; i < kClients; ++i) servers.Spawn(Echo(co_await Try(listener.Accept())));
+      co_return absl::OkStatus();
+    };
+    servers.Spawn(accepting());
+    co_return co_await WithTaskGroup(clients);
+  };
+  co_return co_await WithTaskGroup(body);
+}
+
+// Everything that the loop counts, and the time that has passed: two runs that are the same agree in it.
+struct Outcome {
+  absl::Status status;
+  std::vector<int64_t> counts = {};
+  int64_t overflows = 0;
+  int64_t full_queues = 0;
+  int64_t interruptions = 0;
+};
+
+Outcome RunManyEchoes(FakeKernelOptions options, uint64_t seed, RingOptions ring = {}) {
+  auto world = MakeFakeRingWorld({.seed = seed, .max_latency = absl::Microseconds(20)}, options, ring);
+  Outcome outcome = {.status = world->Run(ManyEchoes())};
+  const Counters& counters = world->scheduler().counters();
+  outcome.overflows = counters.overflows.value();
+  outcome.full_queues = counters.full_queues.value();
+  outcome.interruptions = counters.interruptions.value();
+  outcome.counts = {counters.turns.value(),      counters.resumes.value(),       counters.enters.value(),
+                    counters.submissions.value(), counters.resubmissions.value(), outcome.overflows,
+                    world->Elapsed() / absl::Nanoseconds(1)};
+  return outcome;
+}
+
+TEST_P(FakeKernelTest, ARealProactorServesAWorldWhereEverythingGoesWrongThatMay) {
+  int64_t overflows = 0, full_queues = 0, interruptions = 0;
+  for (uint64_t seed = 1; seed <= 30 && !HasFailure(); ++seed) {
+    Outcome outcome = RunManyEchoes({.profile = GetParam(), .faults = FakeFaults::All()}, seed,
+                                    {.entries = 4, .completions = 8});
+    EXPECT_THAT(outcome.status, IsOk()) << "seed " << seed;
+    overflows += outcome.overflows;
+    full_queues += outcome.full_queues;
+    interruptions += outcome.interruptions;
+  }
+  EXPECT_GT(overflows, 0);
+  EXPECT_GT(full_queues, 0);
+  EXPECT_GT(interruptions, 0);
+}
+
+TEST_P(FakeKernelTest, TheSameSeedIsTheSameRun) {
+  FakeKernelOptions options = {.profile = GetParam(), .faults = FakeFaults::All()};
+  EXPECT_EQ(RunManyEchoes(options, 5).counts, RunManyEchoes(options, 5).counts);
+  EXPECT_NE(RunManyEchoes(options, 5).counts, RunManyEchoes(options, 6).counts);
+}
+
+TEST_P(FakeKernelTest, WithoutFaultsNothingIsEverLateOrInterrupted) {
+  Outcome outcome = RunManyEchoes({.profile = GetParam()}, 1);
+  EXPECT_THAT(outcome.status, IsOk());
+  EXPECT_EQ(outcome.interruptions + outcome.overflows + outcome.full_queues, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FakeKernelTest,
+                         ::testing::ValuesIn(FakeKernelProfile::Every().begin(), FakeKernelProfile::Every().end()),
+                         [](const ::testing::TestParamInfo<FakeKernelProfile>& info) {
+                           std::string name = info.param.name;
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return "Linux" + name;
+                         });
+
+// --- As strict as Linux. ---
+
+TEST(StrictFakeKernelTest, FlagsThatMakeNoSenseAreEinval) {
+  SimulatedSystem system;
+  FakeKernel kernel(system, {});
+  auto setup = [&](unsigned entries, unsigned flags, unsigned completions = 0) {
+    io_uring_params params = {};
+    params.flags = flags;
+    params.cq_entries = completions;
+    int result = kernel.Setup(entries, &params);
+    if (result >= 0) kernel.Close(result);
+    return result;
+  };
+  EXPECT_GE(setup(8, 0), 0);
+  EXPECT_GE(setup(1 << 20, IORING_SETUP_CLAMP), 0);
+  EXPECT_EQ(setup(0, 0), -EINVAL);
+  EXPECT_EQ(setup(1 << 20, 0), -EINVAL);
+  EXPECT_EQ(setup(8, IORING_SETUP_CQSIZE, 4), -EINVAL);
+  EXPECT_EQ(setup(8, IORING_SETUP_DEFER_TASKRUN), -EINVAL);
+  EXPECT_EQ(setup(8, IORING_SETUP_TASKRUN_FLAG), -EINVAL);
+  EXPECT_EQ(setup(8, 1u << 30), -EINVAL);
+}
+
+TEST(StrictFakeKernelTest, ARingIsEnabledOnceAndUsedAfterThat) {
+  SimulatedSystem system;
+  FakeKernel kernel(system, {});
+  io_uring_params params = {};
+  params.flags = IORING_SETUP_R_DISABLED;
+  int ring = kernel.Setup(8, &params);
+  EXPECT_EQ(kernel.Enter(ring, 0, 0, 0, nullptr, 0), -EBADFD);
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_ENABLE_RINGS, nullptr, 0), 0);
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_ENABLE_RINGS, nullptr, 0), -EBADFD);
+  EXPECT_EQ(kernel.Enter(ring, 0, 0, 0, nullptr, 0), 0);
+  EXPECT_EQ(kernel.Enter(ring, 0, 0, 1u << 30, nullptr, 0), -EINVAL);
+  EXPECT_EQ(kernel.Enter(ring, 0, 0, IORING_ENTER_EXT_ARG, nullptr, 1), -EINVAL);
+  EXPECT_EQ(kernel.Register(ring, 1000, nullptr, 0), -EINVAL);
+  kernel.Close(ring);
+  EXPECT_EQ(kernel.Enter(ring, 0, 0, 0, nullptr, 0), -EBADF);
+  EXPECT_EQ(kernel.Map(ring, 8, IORING_OFF_SQES), reinterpret_cast<void*>(-1));
+}
+
+TEST(StrictFakeKernelDeathTest, ItOutlivesItsRings) {
+  auto forget = [] {
+    SimulatedSystem system;
+    FakeKernel kernel(system, {});
+    io_uring_params params = {};
+    kernel.Setup(8, &params);
+  };
+  EXPECT_DEATH(forget(), "ends before the rings");
+}
+
+// --- What a proactor cannot survive. ---
+
+TEST(FakeKernelDeathTest, LostCompletionsEndTheProcessWithASentence) {
+  auto lose = [] {
+    SimulatedSystem system;
+    FakeKernel kernel(system, {});
+    std::unique_ptr<IoUringProactor> proactor = *IoUringProactor::Create({}, kernel);
+    kernel.LoseCompletions();
+    proactor->Wait(proactor->Now() + absl::Seconds(1));
+  };
+  EXPECT_DEATH(lose(), "The io_uring cannot go on: .*the kernel ran out of memory and lost completions");
+}
+
+}  // namespace
+}  // namespace proactor
