@@ -137,13 +137,29 @@ TEST_P(RealRunBlockingTest, AFunctionThatRunsDelaysItsTimeoutAndIsDelivered) {
 }
 
 TEST_P(RealRunBlockingTest, AFunctionThatTakesAStopTokenEndsEarly) {
-  auto until_stopped = [](std::stop_token token) {
+  Event begun;
+  auto until_stopped = [&](std::stop_token token) {
+    scheduler().Post([&] { begun.Set(); });
     std::binary_semaphore stopped(0);
     std::stop_callback on_stop(token, [&] { stopped.release(); });
     stopped.acquire();
     return token.stop_requested();
   };
-  EXPECT_THAT(Run(WithTimeout(absl::Milliseconds(1), RunBlocking(until_stopped))), IsOkAndHolds(true));
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    auto scoped = [&](CancelScope& scope) -> Task<absl::StatusOr<bool>> {
+      auto stop = [&]() -> Task<absl::Status> {
+        co_await Try(begun.Wait());
+        scope.SetTimeout(absl::ZeroDuration());
+        co_return absl::OkStatus();
+      };
+      group.Spawn(stop());
+      co_return co_await RunBlocking(until_stopped);
+    };
+    absl::StatusOr<bool> result = co_await WithCancelScope(scoped);
+    EXPECT_THAT(result, IsOkAndHolds(true));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
 }
 
 INSTANTIATE_ON_REAL_BACKENDS(RealRunBlockingTest);

@@ -130,6 +130,8 @@ TEST_P(AcceptTest, ADescriptorThatIsClosedIsUsedAtOnce) {
   connection = AwaitWhile(AcceptOp{.descriptor = listener.descriptor.get()}, [&] { spare.reset(); });
   none_left.reset();
   EXPECT_THAT(connection, IsOk());
+  EXPECT_GE(counters().accepts_parked.value(), 1);
+  if (!simulated()) return;  // Real time may pass for no reason, and the pause with it.
   EXPECT_EQ(counters().accepts_parked.value(), 1);
   EXPECT_LE(counters().timers_fired.value(), 1) << "that of the test itself";
 }

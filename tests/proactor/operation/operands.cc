@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -54,7 +55,12 @@ OwnedDescriptor MakeClient(System& system, const SocketAddress& address) {
   OwnedDescriptor client = MakeSocket(system);
   auto connect = [&] { return system.Connect(client->number, address.data(), address.size()); };
   int result = Uninterrupted(connect);
-  if (result == -EINPROGRESS) result = Uninterrupted(connect);  // The simulated one tells the outcome when asked again.
+  while (result == -EINPROGRESS || result == -EALREADY) {
+    // The simulated one tells the outcome when asked again, a real one when its softirq has had a processor.
+    pollfd asked = {client->number, POLLOUT, 0};
+    if (dynamic_cast<SimulatedSystem*>(&system) == nullptr) poll(&asked, 1, -1);
+    result = Uninterrupted(connect);
+  }
   ExpectDone(result, "connect");
   return client;
 }
