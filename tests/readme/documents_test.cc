@@ -4,6 +4,7 @@
 //
 // A mention is what stands in backticks, what a line of a block of sh says, or where a link goes.
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstring>
 #include <filesystem>
@@ -270,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(Every, DocumentTest, ::testing::ValuesIn(kDocuments), [
   return name;
 });
 
-// The commands that .ci/run begins with: `suite "TITLE" OPTION...` and `step "TITLE" .ci/readme run`.
+// The commands that .ci/run begins with: `suite "TITLE" OPTION...`, and `step "TITLE" .ci/readme run` or `probe`.
 std::vector<std::string> CommandsOfCi() {
   std::vector<std::string> commands;
   std::string run = Contents(Root() / ".ci/run");
@@ -280,9 +281,11 @@ std::vector<std::string> CommandsOfCi() {
     if (line.starts_with("suite \"")) {
       commands.push_back("tools/bazel test" + std::string(line.substr(title_end + 1)) + " //...");
     }
-    if (line.starts_with("step \"") && line.substr(title_end + 1) == " .ci/readme run") {
-      std::vector<std::string> piped = Between(Contents(Root() / ".ci/readme"), "  run) ", " | cmp - README.md ;;");
-      commands.insert(commands.end(), piped.begin(), piped.end());
+    for (auto [step, begin, end] : {std::array{" .ci/readme run", "  run) ", " | cmp - README.md ;;"},
+                                    std::array{" .ci/readme probe", "  probe) ", " || (($? == 1)) ;;"}}) {
+      if (!line.starts_with("step \"") || line.substr(title_end + 1) != step) continue;
+      std::vector<std::string> found = Between(Contents(Root() / ".ci/readme"), begin, end);
+      commands.insert(commands.end(), found.begin(), found.end());
     }
   }
   return commands;
@@ -296,7 +299,7 @@ TEST(ReadmeTest, ItsCommandsAreThoseThatCiRuns) {
     ++found;
     EXPECT_THAT(commands, Contains(mention.text)) << "README.md:" << mention.line;
   }
-  EXPECT_EQ(found, 2);
+  EXPECT_EQ(found, 3);
 }
 
 TEST(ReadmeTest, ItsBlocksAreTestedAsFilesThatSomethingUses) {

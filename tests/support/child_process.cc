@@ -2,6 +2,7 @@
 #include "tests/support/child_process.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -71,6 +72,12 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
     rlim_t most = static_cast<rlim_t>(command.descriptor_limit);
     rlimit limit = {most, most};
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) _exit(126);
+  }
+  if (command.locked_memory_limit >= 0) {
+    rlim_t most = static_cast<rlim_t>(command.locked_memory_limit);
+    rlimit limit = {most, most};
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0) _exit(126);
+    prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK);  // Fails for who has no privileges to drop.
   }
   signal(SIGPIPE, SIG_DFL);
   sigset_t none;

@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -60,6 +61,8 @@ struct Command {
   int output = kPipe;
   int error = kPipe;
   int descriptor_limit = 0;  // How many it may have open; 0: as the test.
+  // How many bytes of memory it may lock, without the privilege to lock any; negative: as the test.
+  int64_t locked_memory_limit = -1;
   SystemCallFilter filter = {};
 };
 

@@ -61,11 +61,13 @@ const Part kParts[] = {
     {"net", {"net/"}, {"language", "sync", "shared sync", "system", "descriptor", "protocol", "operation", "policies"}},
     {"fs", {"fs/"}, {"language", "sync", "shared sync", "system", "descriptor", "protocol", "operation", "policies"}},
     // Written as users write programs.
-    {"tools", {"tools/"}, {"language", "sync", "shared sync", "policies", "awaitables", "run", "net", "fs"}},
+    {"tools",
+     {"tools/"},
+     {"language", "sync", "shared sync", "protocol", "scheduler", "policies", "awaitables", "run", "net", "fs"}},
     {"tests",
      {"tests/"},
      {"language", "sync", "shared sync", "system", "blocking pool", "descriptor", "protocol", "backend", "operation",
-      "awaitables", "scheduler", "policies", "run", "testing", "net", "fs"}},
+      "awaitables", "scheduler", "policies", "run", "testing", "net", "fs", "tools"}},
 };
 
 // The longest entry decides: proactor/operation/operation_base is not of proactor/operation/.

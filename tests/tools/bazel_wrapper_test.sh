@@ -6,7 +6,8 @@
 set -uo pipefail
 
 wrapper="$PWD/tools/bazel"
-everything=(g++ bazel-bootstrap bazel-rules-java liburing-dev libabsl-dev libgtest-dev libgmock-dev)
+everything=(g++ bazel-bootstrap bazel-rules-java liburing-dev libabsl-dev libgtest-dev libgmock-dev
+            nlohmann-json3-dev)
 install="install --yes --no-install-recommends"
 failures=0
 machines="$(mktemp -d)"
@@ -55,6 +56,7 @@ for package; do
     libabsl-dev) put usr/include/absl/functional/any_invocable.h ;;
     libgtest-dev) put usr/include/gtest/gtest.h ;;
     libgmock-dev) put usr/include/gmock/gmock.h ;;
+    nlohmann-json3-dev) put usr/include/nlohmann/json.hpp ;;
     libasio-dev) put usr/include/asio.hpp ;;
     clang-16) put usr/bin/clang-16 ;;
     libclang-rt-16-dev) put usr/lib/llvm-16/lib/clang/16/include/sanitizer/asan_interface.h ;;
@@ -124,7 +126,8 @@ expect_apt ": update" "noninteractive: $install ${everything[*]}"
 on_machine /home/proactor tools/bazel test //...
 expect_silence
 
-machine "OnlyWhatIsMissingIsInstalled" g++ bazel-bootstrap bazel-rules-java liburing-dev libabsl-dev libgmock-dev
+machine "OnlyWhatIsMissingIsInstalled" g++ bazel-bootstrap bazel-rules-java liburing-dev libabsl-dev libgmock-dev \
+  nlohmann-json3-dev
 on_machine /home/proactor bazel test //...
 expect_out "bazel-4 in /home/proactor: <test> <//...>"
 expect_apt ": update" "noninteractive: $install libgtest-dev"

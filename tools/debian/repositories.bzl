@@ -104,6 +104,16 @@ cc_library(
 )
 """)
 
+def _nlohmann_json(repository):
+    _link_headers(repository, "nlohmann-json3-dev", ["nlohmann"])
+    repository.file("BUILD.bazel", _PUBLIC + """\
+cc_library(
+    name = "json",
+    hdrs = glob(["include/**"]),
+    includes = ["include"],
+)
+""")
+
 def _asio(repository):
     _link_headers(repository, "libasio-dev", ["asio.hpp", "asio"])
     repository.file("BUILD.bazel", _PUBLIC + """\
@@ -145,6 +155,7 @@ def _remote_coverage_tools(repository):
 debian_abseil = repository_rule(_abseil, local = True)
 debian_googletest = repository_rule(_googletest, local = True)
 debian_liburing = repository_rule(_liburing, local = True)
+debian_nlohmann_json = repository_rule(_nlohmann_json, local = True)
 debian_asio = repository_rule(_asio, local = True)
 debian_rules_cc = repository_rule(_rules_cc)
 debian_remote_coverage_tools = repository_rule(_remote_coverage_tools)
@@ -154,6 +165,7 @@ def proactor_dependencies():
     _unless_defined(debian_abseil, "com_google_absl")
     _unless_defined(debian_googletest, "com_google_googletest")
     _unless_defined(debian_liburing, "liburing")
+    _unless_defined(debian_nlohmann_json, "nlohmann_json")  # for a tool only, as is the next for the benchmark
     _unless_defined(debian_asio, "asio")  # for our benchmark only; nobody else's build looks at it
 
     # Debian's Bazel, the only one that does not know its version, has no network at build time: what Bazel itself would
