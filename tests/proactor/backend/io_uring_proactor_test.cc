@@ -302,6 +302,69 @@ TEST(IoUringProactorTest, AVariantThatIsRefusedIsNotAskedForAgain) {
   }
 }
 
+// Counts what is asked of the kernel, from the first call of a process on.
+class CountedKernel final : public RingKernel {
+ public:
+  int Setup(unsigned entries, io_uring_params* params) override {
+    ++setups;
+    return real_.Setup(entries, params);
+  }
+  int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
+    ++enters;
+    return real_.Enter(fd, submit, wait_for, flags, argument, size);
+  }
+  int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
+    ++registrations;
+    return real_.Register(fd, opcode, argument, count);
+  }
+  void* Map(int fd, size_t size, off_t offset) override {
+    ++mappings;
+    return real_.Map(fd, size, offset);
+  }
+  void Unmap(void* address, size_t size) override {
+    ++mappings;
+    real_.Unmap(address, size);
+  }
+  void Close(int fd) override {
+    ++closes;
+    real_.Close(fd);
+  }
+  int Total() const { return setups + enters + registrations + mappings + closes; }
+
+  int setups = 0;
+  int enters = 0;
+  int registrations = 0;
+  int mappings = 0;
+  int closes = 0;
+
+ private:
+  RingKernel& real_ = RingKernel::Real();
+};
+
+// The time is some tenths of a millisecond; this is what it is made of. Each feature that setup refuses costs a call
+// more, once in a process.
+TEST(IoUringProactorTest, TheCallsUntilTheFirstCompletionAreCounted) {
+  CountedKernel kernel;
+  auto body = []() -> Task<absl::Status> {
+    File file = co_await Try(File::Open("/dev/null"));
+    co_return co_await file.Close();
+  };
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({}, kernel);
+  int refused = kernel.lacks().size();
+  EXPECT_EQ(kernel.setups, refused + 2) << "the ring and the small one before it";
+  EXPECT_EQ(kernel.enters, 2) << "whether it is allowed, and a request through the small ring";
+  EXPECT_EQ(kernel.registrations, 1) << "the probe";
+  EXPECT_EQ(kernel.mappings, 4 + 2) << "two for each ring, and the small one's are undone";
+  EXPECT_EQ(kernel.closes, 1);
+  int before = kernel.Total();
+  EXPECT_THAT(scheduler->Run(body()), IsOk());
+  EXPECT_LE(kernel.registrations, 1 + 3) << "workers, enabling, and the ring's own number";
+  EXPECT_LE(kernel.Total() - before, 3 + 2) << "one enter brings the first completion, and one the close's";
+  before = kernel.Total();
+  MakeScheduler({}, kernel);
+  EXPECT_EQ(kernel.Total() - before, 1 + 2 + 1 + 1 + 3) << "the next ring is trusted, and is gone again";
+}
+
 // Invariant 6: one enter per turn at most, and none in a turn that has ready work and nothing to submit.
 TEST(IoUringProactorTest, ATurnEntersTheKernelOnceAtMost) {
   std::unique_ptr<Scheduler> scheduler = MakeScheduler();
