@@ -127,13 +127,16 @@ TEST_P(AcceptTest, ADescriptorThatIsClosedIsUsedAtOnce) {
   } else {
     none_left.emplace();
   }
+  MonotonicTime start = scheduler().Now();
   connection = AwaitWhile(AcceptOp{.descriptor = listener.descriptor.get()}, [&] { spare.reset(); });
+  // On a busy machine the pause may be over before the test closes anything.
+  bool in_time = scheduler().Now() - start < absl::Milliseconds(10);
   none_left.reset();
   EXPECT_THAT(connection, IsOk());
   EXPECT_GE(counters().accepts_parked.value(), 1);
   if (!simulated()) return;  // Real time may pass for no reason, and the pause with it.
   EXPECT_EQ(counters().accepts_parked.value(), 1);
-  EXPECT_LE(counters().timers_fired.value(), 1) << "that of the test itself";
+  EXPECT_TRUE(!in_time || counters().timers_fired.value() <= 1) << "a timer beside that of the test itself";
 }
 
 TEST_P(AcceptTest, CancelledInAPauseItEndsAtOnceAndLosesNoConnection) {
