@@ -100,7 +100,8 @@ class Condition::PendingWaitUntil : public PendingWait {
 
   bool Start() {
     if (ScopeCancelled()) return Settle(kCancelled);
-    return predicate_() ? Settle(kGranted) : UnlockAndWait();
+    if (predicate_()) return Settle(kGranted);
+    return PendingWait::Start();  // Looks at the scope again, which the predicate may have cancelled.
   }
   // Looks at the predicate without resuming the coroutine.
   bool StopWaiting() {

@@ -181,6 +181,33 @@ TEST_P(ConditionTest, WaitsUntilThePredicateHolds) {
   EXPECT_EQ(calls, 3);
 }
 
+TEST_P(ConditionTest, APredicateMayCancelItsScope) {
+  for (int last : {1, 2}) {
+    int calls = 0;
+    absl::Status waited;
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto notify = [&]() -> Task<absl::Status> {
+        co_await Try(Sleep(absl::Milliseconds(1)));
+        condition_.NotifyOne();
+        co_return absl::OkStatus();
+      };
+      auto give_up = [&] {
+        if (++calls == last) group.Cancel();
+        return false;
+      };
+      group.Spawn(notify());
+      MutexLock lock = co_await Try(mutex_.Lock());
+      waited = co_await condition_.Wait(lock, give_up);
+      EXPECT_TRUE(mutex_.locked());
+      co_await group.Join();
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+    EXPECT_THAT(waited, StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_EQ(calls, last);
+  }
+}
+
 TEST_P(ConditionTest, ATimeoutWithAPredicateThatNeverHolds) {
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     auto nag = [&]() -> Task<absl::Status> {
