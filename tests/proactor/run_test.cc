@@ -134,6 +134,30 @@ TEST(RunDeathTest, AWrongWordInTheEnvironmentIsAnError) {
   EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "PROACTOR_BACKEND: there is no backend 'kqueue'");
 }
 
+TEST(RunDeathTest, TheEnvironmentDisablesFeaturesWhereCodeDoesNot) {
+  auto child = [] {
+    setenv("PROACTOR_DISABLE", "recv", 1);
+    absl::StatusOr<std::unique_ptr<Proactor>> masked = MakeProactor({.backend = BackendChoice::kIoUring});
+    absl::StatusOr<std::unique_ptr<Proactor>> whole =
+        MakeProactor({.backend = BackendChoice::kIoUring, .disabled = FeatureSet()});
+    ExitWith(masked.ok() && !(*masked)->capabilities().Has(Feature::kRecv) && whole.ok() &&
+             (*whole)->capabilities().Has(Feature::kRecv));
+  };
+  EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "^$");
+}
+
+TEST(RunDeathTest, AWrongFeatureInTheEnvironmentIsAnErrorOnEveryBackend) {
+  for (BackendChoice backend : {BackendChoice::kIoUring, BackendChoice::kEpoll}) {
+    auto child = [&] {
+      setenv("PROACTOR_DISABLE", "receive", 1);
+      absl::Status status = proactor::Run(Turn(), {.backend = backend});
+      Log(LogSeverity::kInfo, std::string(status.message()));
+      ExitWith(absl::IsInvalidArgument(status));
+    };
+    EXPECT_EXIT(child(), ::testing::ExitedWithCode(0), "PROACTOR_DISABLE: there is no feature 'receive'");
+  }
+}
+
 // Whoever reads standard input then would read the ring, and wait for ever.
 TEST(RunDeathTest, NoBackendTakesTheNumberOfAStandardDescriptor) {
   for (BackendChoice backend : {BackendChoice::kIoUring, BackendChoice::kEpoll}) {
