@@ -243,6 +243,9 @@ inline void IoUringProactor::OperationCompleted(OperationBase& operation, int re
   bool usual = operation.backend_state == 0 && result != -EAGAIN;
   if (usual || Settles(operation, result)) [[likely]] {
     operation.Complete(result, completed);
+  } else if ((operation.backend_state & kByCall) != 0) {
+    __builtin_prefetch(operation.descriptor(), 1);
+    polled_.Push(operation);
   } else {
     StandInLine(operation);
   }
@@ -271,6 +274,11 @@ void IoUringProactor::Wait(MonotonicTime until) {
                   WakeCompleted(completion);
                 }
               });
+  while (!polled_.empty()) {
+    OperationBase& operation = static_cast<OperationBase&>(*polled_.front());
+    polled_.Pop();
+    PerformPolled(operation, completed);
+  }
   // One way to the ready queue for the batch: each operation's own leads through its task.
   if (!completed.empty()) static_cast<OperationBase*>(completed.front())->loop().ready_queue.Append(completed);
 }
@@ -307,8 +315,7 @@ bool IoUringProactor::Settles(OperationBase& operation, int& result) {
   if ((operation.backend_state & kPolling) != 0) {
     operation.backend_state &= ~kPolling;
     if (result >= 0 && cancelled) result = -ECANCELED;
-    if (result >= 0 && (operation.backend_state & kByCall) == 0) return false;
-    if (result >= 0) return PerformedAfterPoll(operation, result);
+    if (result >= 0) return false;
   } else if (result == -EAGAIN && cancelled) {
     result = -ECANCELED;
   } else if (result == -EAGAIN && (operation.backend_state & kOnWorker) == 0) {
@@ -319,16 +326,18 @@ bool IoUringProactor::Settles(OperationBase& operation, int& result) {
   return true;
 }
 
-// The poll of an operation that the kernel does not know has found it ready. False: ask again, or have a thread do it.
-bool IoUringProactor::PerformedAfterPoll(OperationBase& operation, int& result) {
+// The poll of an operation that the kernel does not know has found it ready.
+void IoUringProactor::PerformPolled(OperationBase& operation, SuspensionQueue& completed) {
   Ready* ready = ReadyOf(operation);
   *ready = Ready::kYes;
-  result = operation.Perform(machine().non_blocking_system());
-  if (result == -EOPNOTSUPP) return false;
-  if (result != -EAGAIN) return true;
-  *ready = Ready::kNo;
-  operation.backend_state |= kPolling;
-  return false;
+  int result = operation.Perform(machine().non_blocking_system());
+  if (result != -EAGAIN && result != -EOPNOTSUPP) return operation.Complete(result, completed);
+  // Nothing there after all: asked again. Or nothing that may be tried without blocking: for a thread of the pool.
+  if (result == -EAGAIN) {
+    *ready = Ready::kNo;
+    operation.backend_state |= kPolling;
+  }
+  StandInLine(operation);
 }
 
 }  // namespace proactor

@@ -66,7 +66,7 @@ class IoUringProactor final : public KernelProactor {
   void StandInLine(OperationBase& operation);
   // Performs an operation that the kernel does not know: its result, or `kPostponed` for one that has to wait.
   int PerformHere(OperationBase& operation);
-  bool PerformedAfterPoll(OperationBase& operation, int& result);
+  void PerformPolled(OperationBase& operation, SuspensionQueue& completed);
   void PushPoll(OperationBase& operation, io_uring_sqe& entry);
   void SubmitToPool(OperationBase& operation);
   // Submits an operation that stood in line.
@@ -85,6 +85,7 @@ class IoUringProactor final : public KernelProactor {
   bool wake_armed_ = false;
   bool completed_directly_ = false;  // During this `Wait`, without the kernel.
   SuspensionQueue line_;             // Operations that wait for room, or for their next part.
+  SuspensionQueue polled_;           // Those that are performed here, and can be, during a `Wait`.
   Offload offload_;
   std::vector<uint64_t> cancels_;    // Requests to cancel that wait for room: the operations' user_data.
 };
