@@ -7,7 +7,7 @@ set -uo pipefail
 
 wrapper="$PWD/tools/bazel"
 everything=(g++ bazel-bootstrap bazel-rules-java liburing-dev libabsl-dev libgtest-dev libgmock-dev
-            nlohmann-json3-dev)
+            nlohmann-json3-dev valgrind)
 install="install --yes --no-install-recommends"
 failures=0
 machines="$(mktemp -d)"
@@ -57,6 +57,7 @@ for package; do
     libgtest-dev) put usr/include/gtest/gtest.h ;;
     libgmock-dev) put usr/include/gmock/gmock.h ;;
     nlohmann-json3-dev) put usr/include/nlohmann/json.hpp ;;
+    valgrind) put usr/bin/valgrind ;;
     libasio-dev) put usr/include/asio.hpp ;;
     clang-16) put usr/bin/clang-16 ;;
     libclang-rt-16-dev) put usr/lib/llvm-16/lib/clang/16/include/sanitizer/asan_interface.h ;;
@@ -127,7 +128,7 @@ on_machine /home/proactor tools/bazel test //...
 expect_silence
 
 machine "OnlyWhatIsMissingIsInstalled" g++ bazel-bootstrap bazel-rules-java liburing-dev libabsl-dev libgmock-dev \
-  nlohmann-json3-dev
+  nlohmann-json3-dev valgrind
 on_machine /home/proactor bazel test //...
 expect_out "bazel-4 in /home/proactor: <test> <//...>"
 expect_apt ": update" "noninteractive: $install libgtest-dev"
