@@ -57,6 +57,7 @@ bool FakeRequest::MayBeRefused() const {
 bool FakeRequest::IsWork(System& system) const {
   switch (entry_.opcode) {
     case IORING_OP_OPENAT:
+    case IORING_OP_CLOSE:
     case IORING_OP_FSYNC:
     case IORING_OP_STATX:
     case kOpTruncate:

@@ -100,7 +100,7 @@ bool FakeRing::Knows(const io_uring_sqe& entry) const {
 }
 
 int FakeRing::GetEvents(const Request& request, const std::function<void()>& deadlock) {
-  size_t left = Defers() ? profile_.most_completions : ~size_t{0};
+  size_t left = Defers() ? std::max<size_t>(profile_.most_completions, request.wait_for) : ~size_t{0};
   // What overflowed before has precedence, and room by now.
   queues_.FlushOverflow();
   while (true) {

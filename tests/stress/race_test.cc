@@ -4,8 +4,9 @@
 //
 // Each scenario runs many times. Simulated, a seed decides when results, deadlines and cancellations meet, and the
 // world checks at its end that no descriptor is left; on io_uring and epoll the moments are what real time makes of
-// random delays. $PROACTOR_SEEDS sets how many runs each scenario has (simulated; a fiftieth of it on the others), for
-// a long search.
+// random delays. The same with the real IoUringProactor over fake kernels of every version, in which everything goes
+// wrong that may. $PROACTOR_SEEDS sets how many runs each scenario has (simulated; a tenth of it over fake kernels, a
+// fiftieth on real ones), for a long search.
 #include "tests/stress/race.h"
 
 #include <dirent.h>
@@ -24,6 +25,7 @@
 #include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/support/backends.h"
+#include "tests/support/fake_ring_world.h"
 
 namespace proactor {
 namespace {
@@ -87,6 +89,24 @@ TEST_P(RaceTest, SimulatedAtEveryMomentNothingIsLost) {
   // There were races, with winners of both kinds.
   EXPECT_GT(completed_, Seeds() / 20);
   EXPECT_GT(interrupted_, Seeds() / 20);
+}
+
+TEST_P(RaceTest, OverFakeKernelsThatDoWhatTheyMayNothingIsLost) {
+  std::span<const FakeKernelProfile> profiles = FakeKernelProfile::Every();
+  for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
+    const FakeKernelProfile& profile = profiles[static_cast<size_t>(seed) % profiles.size()];
+    SCOPED_TRACE(profile.name);
+    // Queues that are full most of the time, in some.
+    RingOptions ring = seed % 3 == 0 ? RingOptions{.entries = 2, .completions = 4} : RingOptions{};
+    auto world = MakeFakeRingWorld({.seed = static_cast<uint64_t>(seed), .max_latency = absl::Microseconds(20)},
+                                   {.profile = profile, .faults = FakeFaults::All()}, ring);
+    RaceSystem system = {.directory = "",
+                         .raise = [&](int signal) { world->Raise(signal); },
+                         .pipe = [&] { return world->system().MakePipe(); }};
+    RunOnce(*world, seed, system);
+  }
+  EXPECT_GT(completed_, Seeds() / 200);
+  EXPECT_GT(interrupted_, Seeds() / 200);
 }
 
 int OpenDescriptors() {

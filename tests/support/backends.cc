@@ -5,6 +5,7 @@
 #include "proactor/backend/io_uring_proactor.h"
 #include "proactor/feature.h"
 #include "proactor/log.h"
+#include "tests/support/fake_ring_world.h"
 
 namespace proactor {
 
@@ -16,6 +17,8 @@ std::string BackendName(Backend backend) {
       return "Epoll";
     case Backend::kSimulated:
       return "Simulated";
+    case Backend::kFakeIoUring:
+      return "FakeIoUring";
   }
   return "";
 }
@@ -41,6 +44,10 @@ Bench::Bench(Backend backend, uint64_t seed) {
       break;
     case Backend::kSimulated:
       world_ = std::make_unique<SimulatedWorld>(SimulationOptions{.seed = seed});
+      break;
+    case Backend::kFakeIoUring:
+      world_ = MakeFakeRingWorld({.seed = seed}, EveryFault(),
+                                 {.disabled = Checked(DisabledFeaturesOfEnvironment())});
       break;
   }
 }

@@ -22,14 +22,18 @@
 
 namespace proactor {
 
-enum class Backend { kIoUring, kEpoll, kSimulated };
+// kFakeIoUring: the real IoUringProactor over a fake kernel where everything goes wrong that may (fake_ring_world.h).
+enum class Backend { kIoUring, kEpoll, kSimulated, kFakeIoUring };
 
 // Those with a kernel.
 inline constexpr Backend kRealBackends[] = {Backend::kIoUring, Backend::kEpoll};
 
 std::string BackendName(Backend backend);
 
-// A scheduler on the backend. The simulated one moves 1 to n bytes at a time, as its seed says.
+// With no kernel, in virtual time.
+inline bool IsSimulated(Backend backend) { return backend == Backend::kSimulated || backend == Backend::kFakeIoUring; }
+
+// A scheduler on the backend. A simulated one moves 1 to n bytes at a time, as its seed says.
 class Bench {
  public:
   explicit Bench(Backend backend, uint64_t seed = 1);
@@ -56,7 +60,7 @@ class BackendTest : public ::testing::TestWithParam<Backend> {
   T Run(Task<T> task) {
     return bench_.Run(std::move(task));
   }
-  bool simulated() const { return GetParam() == Backend::kSimulated; }
+  bool simulated() const { return IsSimulated(GetParam()); }
   Scheduler& scheduler() { return bench_.scheduler(); }
   System& system() { return bench_.system(); }
   const Counters& counters() { return bench_.counters(); }
@@ -68,8 +72,9 @@ class BackendTest : public ::testing::TestWithParam<Backend> {
 #define INSTANTIATE_ON_BACKENDS(Test, ...)                     \
   INSTANTIATE_TEST_SUITE_P(Every, Test, __VA_ARGS__,           \
                            [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); })
-#define INSTANTIATE_ON_EVERY_BACKEND(Test) \
-  INSTANTIATE_ON_BACKENDS(Test, ::testing::Values(Backend::kIoUring, Backend::kEpoll, Backend::kSimulated))
+#define INSTANTIATE_ON_EVERY_BACKEND(Test)                                                                        \
+  INSTANTIATE_ON_BACKENDS(                                                                                        \
+      Test, ::testing::Values(Backend::kIoUring, Backend::kEpoll, Backend::kSimulated, Backend::kFakeIoUring))
 #define INSTANTIATE_ON_REAL_BACKENDS(Test) INSTANTIATE_ON_BACKENDS(Test, ::testing::ValuesIn(kRealBackends))
 
 }  // namespace proactor

@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proactor/backend/io_uring_proactor.h"
+#include "proactor/feature.h"
 #include "proactor/net/tcp.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
@@ -162,6 +163,25 @@ INSTANTIATE_TEST_SUITE_P(Every, FakeKernelTest,
                            std::replace(name.begin(), name.end(), '.', '_');
                            return "Linux" + name;
                          });
+
+// A variant that the kernel turns out to lack is asked for once, and done without from then on.
+TEST(LackingFakeKernelTest, WithoutMultishotPollsEachWakeIsHeardOfAllTheSame) {
+  SimulatedSystem system;
+  FakeKernelOptions options;
+  options.profile.multishot_poll = false;
+  FakeKernel kernel(system, options);
+  std::unique_ptr<IoUringProactor> proactor = *IoUringProactor::Create({}, kernel);
+  EXPECT_TRUE(proactor->ring().Has(Feature::kMultishotPoll)) << "which no probe tells";
+  MonotonicTime begin = proactor->Now();
+  for (int i = 0; i < 10; ++i) {
+    proactor->Wake();
+    proactor->Wait(begin + absl::Hours(1));
+    EXPECT_EQ(proactor->Now(), begin);
+  }
+  EXPECT_FALSE(proactor->ring().Has(Feature::kMultishotPoll));
+  proactor->Wait(begin + absl::Hours(1));
+  EXPECT_EQ(proactor->Now(), begin + absl::Hours(1)) << "no wake is left";
+}
 
 // --- As strict as Linux. ---
 
