@@ -34,6 +34,7 @@ Task<absl::Status> Echo(TcpStream stream) {
 // What it is for: connections go on to their own end, and nobody new is let in.
 TEST_P(UntilStoppingTest, AnAcceptLoopEndsAndItsConnectionsGoOn) {
   int accepted = 0;
+  bool ended = false;
   auto body = [&](TaskGroup& service) -> Task<absl::Status> {
     TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
     SocketAddress address = co_await Try(listener.LocalAddress());
@@ -42,12 +43,15 @@ TEST_P(UntilStoppingTest, AnAcceptLoopEndsAndItsConnectionsGoOn) {
         ++accepted;
         service.Spawn(Echo(*std::move(stream)));
       }
+      ended = true;
       co_return absl::OkStatus();
     };
     service.Spawn(serve());
     TcpStream client = co_await Try(TcpStream::Connect(address));
     while (accepted == 0) co_await Try(Sleep(absl::Microseconds(10)));
     service.scope().StopSoon();
+    // An accept in flight may still take a connection until it has ended.
+    while (!ended) co_await Try(Sleep(absl::Microseconds(10)));
     // In the listener's queue for ever: what the loop has not been given does not count as having happened.
     TcpStream late = co_await Try(TcpStream::Connect(address));
     char reply;
