@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <new>
 #include <string>
 
 #include "absl/status/status.h"
@@ -18,7 +19,13 @@
 namespace proactor {
 
 BlockingPool& BlockingPool::Shared() {
-  static BlockingPool& pool = *new BlockingPool;  // Jobs may run, and be submitted, until the process has ended.
+  // Jobs may run, and be submitted, until the process has ended.
+  alignas(BlockingPool) static char place[sizeof(BlockingPool)];
+  static BlockingPool& pool = [] -> BlockingPool& {
+    // In a child its threads are missing, and its lock may be taken for ever: a new one takes its place.
+    pthread_atfork(nullptr, nullptr, [] { new (place) BlockingPool; });
+    return *new (place) BlockingPool;
+  }();
   return pool;
 }
 

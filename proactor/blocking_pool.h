@@ -12,8 +12,10 @@
 // bound, and a thread that has had nothing to do for a while ends. A job that waits for one that was submitted after it
 // can wait for ever. The threads are named `proactor-pool` and take no signals, except those for their own faults.
 //
-// Threads: `Submit` and `Remove` may be called on any, also by a job. None of it works in a child after fork(2), which
-//   has none of the threads.
+// A child after fork(2) has none of the threads: a pool of the parent's does not work there. `Shared` is another one
+// there, with threads of its own.
+//
+// Threads: `Submit` and `Remove` may be called on any, also by a job.
 #ifndef PROACTOR_BLOCKING_POOL_H_
 #define PROACTOR_BLOCKING_POOL_H_
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -358,6 +359,24 @@ TEST(BlockingPoolTest, TheProcessHasOne) {
   pool.Submit(job);
   job.Await();
   EXPECT_EQ(job.runs, 1);
+}
+
+// Which has none of the threads, and whose copy of the lock may never be free.
+TEST(BlockingPoolTest, AChildAfterForkHasOneOfItsOwn) {
+  Job job;
+  BlockingPool::Shared().Submit(job);
+  job.Await();
+  pid_t child = fork();
+  if (child == 0) {
+    Job in_child;
+    bool empty = BlockingPool::Shared().threads() == 0;
+    BlockingPool::Shared().Submit(in_child);
+    in_child.Await();
+    _exit(empty && in_child.runs == 1 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 class BlockingPoolDeathTest : public ::testing::Test {
