@@ -92,6 +92,18 @@ constexpr std::string_view kMachinePaths[] = {
 
 constexpr std::string_view kSleeps[] = {"sleep", "usleep", "nanosleep", "sleep_for", "sleep_until", "SleepFor"};
 
+// Beginnings of names. What the kernel has had most trouble with, and the library does without; see proactor/README.md.
+constexpr std::string_view kOffByDefault[] = {
+    "IORING_SETUP_SQPOLL", "IORING_SETUP_IOPOLL", "IORING_SETUP_NO_MMAP", "IORING_SETUP_ATTACH_WQ",
+    "IORING_REGISTER_FILES", "IORING_REGISTER_BUFFERS", "IORING_REGISTER_PERSONALITY", "IORING_REGISTER_RESIZE",
+    "IORING_REGISTER_ZCRX", "IORING_OP_LINK_TIMEOUT", "IORING_OP_MSG_RING", "IORING_OP_URING_CMD", "IORING_OP_FUTEX",
+    "IORING_OP_WAITID", "IORING_OP_RECV_ZC", "IORING_OP_READ_FIXED", "IORING_OP_WRITE_FIXED", "IOSQE_FIXED_FILE",
+    "IOSQE_IO_LINK", "IOSQE_IO_HARDLINK", "IOU_PBUF_RING_MMAP", "io_uring_prep_link_timeout",
+    "io_uring_prep_msg_ring", "io_uring_prep_send_zc", "io_uring_prep_sendmsg_zc", "io_uring_prep_read_fixed",
+    "io_uring_prep_write_fixed", "io_uring_register_files", "io_uring_register_buffers",
+    "io_uring_register_personality",
+};
+
 template <size_t kSize>
 const Word* Find(const Word (&words)[kSize], std::string_view name) {
   const Word* word = std::ranges::find(words, name, &Word::word);
@@ -286,6 +298,22 @@ Complaints NothingSleeps(const SourceFile& file) {
   return complaints;
 }
 
+Complaints RingStaysPlain(const SourceFile& file) {
+  Complaints complaints;
+  bool kernel_side = file.path.starts_with("proactor/backend/fake_");
+  if (!IsCpp(file.path) || IsTest(file.path) || kernel_side) return complaints;
+  std::string code = CodeOf(file.text);
+  for (const Identifier& identifier : Identifiers(code)) {
+    auto begins = [&](std::string_view name) { return identifier.name.starts_with(name); };
+    if (std::ranges::none_of(kOffByDefault, begins)) continue;
+    complaints.push_back(Complaint(file.path, identifier.line,
+                                   Sentence("`", identifier.name,
+                                            "`, which proactor/README.md says is off; do without it, or make it "
+                                            "something that users ask for and change the list and the document")));
+  }
+  return complaints;
+}
+
 Complaints TargetsAreInOrder(const SourceFile& file) {
   Complaints complaints;
   if (!file.path.ends_with("BUILD.bazel")) return complaints;
@@ -326,6 +354,7 @@ std::span<const FileRule> FileRules() {
       {"HeaderDefinesNoMacros", HeaderDefinesNoMacros},
       {"WordsAreOurs", WordsAreOurs},
       {"NothingSleeps", NothingSleeps},
+      {"RingStaysPlain", RingStaysPlain},
       {"TargetsAreInOrder", TargetsAreInOrder},
       {"TestFileIsNamedTest", TestFileIsNamedTest},
       {"IncludesGoDownward", IncludesGoDownward},

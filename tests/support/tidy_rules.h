@@ -55,6 +55,8 @@ Complaints HeaderDefinesNoMacros(const SourceFile& file);
 Complaints WordsAreOurs(const SourceFile& file);
 // Nothing waits for time to pass, least of all a test. (What measures may let the machine settle.)
 Complaints NothingSleeps(const SourceFile& file);
+// The library uses nothing of io_uring that it promises to leave off.
+Complaints RingStaysPlain(const SourceFile& file);
 
 // Targets stand below those that they use, so that a BUILD file reads from the bottom up.
 Complaints TargetsAreInOrder(const SourceFile& file);

@@ -207,6 +207,17 @@ TEST(NothingSleepsTest, ComplainsAboutCallsThatWaitForTime) {
   EXPECT_THAT(NothingSleeps({"tests/benchmark/a.cc", "sleep(1);"}), IsEmpty());
 }
 
+TEST(RingStaysPlainTest, ComplainsAboutWhatIsOffByDefault) {
+  EXPECT_THAT(RingStaysPlain({"proactor/a.cc", "\nflags |= IORING_SETUP_SQPOLL;\n"}),
+              ElementsAre("proactor/a.cc:2: `IORING_SETUP_SQPOLL`, which proactor/README.md says is off; do without "
+                          "it, or make it something that users ask for and change the list and the document"));
+  EXPECT_THAT(RingStaysPlain({"proactor/a.cc", "io_uring_prep_send_zc_fixed(e); x = IORING_OP_MSG_RING;"}).size(), 2u);
+
+  EXPECT_THAT(RingStaysPlain({"proactor/a.cc", "flags |= IORING_SETUP_SINGLE_ISSUER;  // IORING_SETUP_SQPOLL"}),
+              IsEmpty());
+  EXPECT_THAT(RingStaysPlain({"tests/a.cc", "flags |= IORING_SETUP_SQPOLL;"}), IsEmpty());
+}
+
 TEST(TargetsAreInOrderTest, ComplainsAboutUsesBeforeDefinitions) {
   EXPECT_THAT(TargetsAreInOrder({"net/BUILD.bazel", "name = \"tcp\",\ndeps = [\":address\"],\nname = \"address\",\n"}),
               ElementsAre("net/BUILD.bazel:2: `:address` is used above where it is defined; move it up, or the user "
