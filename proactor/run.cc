@@ -40,7 +40,7 @@ absl::StatusOr<std::unique_ptr<Proactor>> MakeProactor(RunOptions options) {
       options.disabled.has_value() ? *options.disabled : DisabledFeaturesOfEnvironment();
   if (!disabled.ok()) return disabled.status();
   StandardDescriptors held;
-  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(*choice, *disabled);
+  absl::StatusOr<ChosenProactor> chosen = ChooseProactor(*choice, *disabled, options.restricted);
   if (!chosen.ok()) return chosen.status();
   static std::atomic<bool> said = false;  // Nothing else is published by it: relaxed.
   if (!chosen->reason.empty() && !said.exchange(true, std::memory_order_relaxed)) {

@@ -40,6 +40,9 @@ struct RunOptions {
   std::optional<BackendChoice> backend = std::nullopt;
   // Features of io_uring to do without. Nothing: what the environment variable PROACTOR_DISABLE says.
   std::optional<FeatureSet> disabled = std::nullopt;
+  // The kernel refuses what the ring might be asked for besides the operations of this library. Operations of your own
+  // with other opcodes of io_uring are performed without it.
+  bool restricted = false;
 };
 static_assert(std::is_trivially_destructible_v<RunOptions>);
 

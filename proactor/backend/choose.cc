@@ -11,10 +11,11 @@
 
 namespace proactor {
 
-absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet disabled) {
+absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet disabled, bool restricted) {
   std::string reason;
   if (choice != BackendChoice::kEpoll) {
-    absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor = IoUringProactor::Create({.disabled = disabled});
+    absl::StatusOr<std::unique_ptr<IoUringProactor>> proactor =
+        IoUringProactor::Create({.disabled = disabled, .restricted = restricted});
     if (proactor.ok()) return ChosenProactor{*std::move(proactor), ""};
     reason = ExplainRefusal(proactor.status(), SystemPolicy::OfThisThread());
     int error = ErrnoOf(proactor.status());

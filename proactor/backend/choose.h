@@ -31,7 +31,8 @@ struct ChosenProactor {
 
 // Result: `kUnavailable` when io_uring was chosen by name and there is none. `kResourceExhausted` when descriptors have
 //   run out, which another backend would only hide for a moment.
-absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet disabled = {});
+// `restricted`: an io_uring refuses what this library does not use.
+absl::StatusOr<ChosenProactor> ChooseProactor(BackendChoice choice, FeatureSet disabled = {}, bool restricted = false);
 
 }  // namespace proactor
 

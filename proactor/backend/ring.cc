@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/errors.h"
@@ -121,12 +122,16 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKern
   if (absl::Status status = ring->SetUp(options); !status.ok()) return status;
   if (absl::Status status = ring->Probe(); !status.ok()) return status;
   if (absl::Status status = ring->CheckNeeded(); !status.ok()) return status;
+  if (options.restricted) {
+    if (absl::Status status = ring->Restrict(); !status.ok()) return status;
+  }
   if (kernel.trusted()) return ring;
   if (absl::Status status = ring->TestAnother(); !status.ok()) return status;
   return ring;
 }
 
 absl::Status Ring::SetUp(RingOptions options) {
+  creator_ = kernel_.Asking();
   disabled_ = options.disabled;
   features_ = kEveryFeature.Without(options.disabled | kernel_.lacks());
   FeatureSet wanted = features_;
@@ -191,9 +196,40 @@ absl::Status Ring::Probe() {
     if (!Has(feature.feature)) supported_.reset(feature.opcode);
     if (!supported_[feature.opcode]) features_.Remove(feature.feature);
   }
+  // Kernels that know SEND_ZC (6.0) have a registration of rings that can be undone; some vendor kernels before accept
+  // it and hang at exit.
+  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kRegisteredRingFd);
   // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
   result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
   if (result < 0 && result != -EBADFD) return ErrnoToStatus(-result, "io_uring_enter");
+  return absl::OkStatus();
+}
+
+// Takes effect when the ring is enabled; from then on, an entry with something else completes with EACCES.
+absl::Status Ring::Restrict() {
+  std::vector<io_uring_restriction> allowed;
+  auto allow = [&](unsigned kind, uint8_t what) {
+    io_uring_restriction& restriction = allowed.emplace_back();
+    restriction.opcode = static_cast<uint16_t>(kind);
+    restriction.sqe_op = what;  // The same byte for each kind.
+  };
+  std::bitset<256> used;
+  for (const FeatureOpcode& feature : kFeatureOpcodes) {
+    if (!supported_[feature.opcode]) continue;  // EINVAL if the kernel does not know it.
+    used.set(feature.opcode);
+    allow(IORING_RESTRICTION_SQE_OP, feature.opcode);
+  }
+  allow(IORING_RESTRICTION_SQE_FLAGS_ALLOWED, IOSQE_ASYNC);
+  if (Has(Feature::kRegisteredRingFd)) {
+    allow(IORING_RESTRICTION_REGISTER_OP, IORING_REGISTER_RING_FDS);
+    allow(IORING_RESTRICTION_REGISTER_OP, IORING_UNREGISTER_RING_FDS);
+  }
+  unsigned count = static_cast<unsigned>(allowed.size());
+  if (int result = kernel_.Register(fd_, IORING_REGISTER_RESTRICTIONS, allowed.data(), count); result < 0) {
+    return ErrnoToStatus(-result, "io_uring_register(RESTRICTIONS)");
+  }
+  // Operations of the user's own with other opcodes are performed without the ring.
+  supported_ = used;
   return absl::OkStatus();
 }
 
@@ -282,6 +318,10 @@ void Ring::Downgrade(Feature feature) {
 }
 
 absl::Status Ring::Enable() {
+  if (!(kernel_.Asking() == creator_)) {
+    return absl::FailedPreconditionError(
+        "privileges have changed since it was set up; drop them before anything of the library is made");
+  }
   // Registrations come first: on kernels of the 5.15 class each waits for all requests in flight. All but enabling are
   // optional.
   //
@@ -293,9 +333,7 @@ absl::Status Ring::Enable() {
   if (int result = kernel_.Register(fd_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0); result < 0) {
     return ErrnoToStatus(-result, "io_uring_register(ENABLE_RINGS)");
   }
-  // The registration belongs to this thread. Kernels that know SEND_ZC (6.0) have one that can be undone; some vendor
-  // kernels before accept it and hang at exit.
-  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kRegisteredRingFd);
+  // The registration belongs to this thread.
   if (Has(Feature::kRegisteredRingFd)) {
     io_uring_rsrc_update update = {};
     update.offset = ~0u;

@@ -20,6 +20,9 @@
 // Steps 1 to 3 are done by `Create`, when another backend can still be chosen; what is left to go wrong in `Enable` is
 // a filter that is installed in between. A feature that is disabled is treated as one that the kernel lacks.
 //
+// A ring asks on behalf of whoever enters it, but what is in flight goes on with the privileges that it began with. So
+// they are dropped before a ring is created: `Enable` fails where they have changed since.
+//
 // Threads: created on any, used from `Enable` on by one only.
 #ifndef PROACTOR_BACKEND_RING_H_
 #define PROACTOR_BACKEND_RING_H_
@@ -34,6 +37,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proactor/backend/credentials.h"
 #include "proactor/backend/ring_kernel.h"
 #include "proactor/capabilities.h"
 #include "proactor/feature.h"
@@ -45,6 +49,7 @@ struct RingOptions {
   unsigned entries = 256;       // Submission queue. When it is full, it is flushed.
   unsigned completions = 4096;  // Completion queue: room for bursts. An overflow is slow, not lost.
   FeatureSet disabled = {};     // Features to do without, though the kernel may have them.
+  bool restricted = false;      // The kernel refuses what this library does not use (Linux 5.10).
 };
 
 class Ring {
@@ -115,6 +120,7 @@ class Ring {
   absl::Status SetUp(RingOptions options);
   absl::Status MapQueues(const io_uring_params& params);
   absl::Status Probe();
+  absl::Status Restrict();
   absl::Status CheckNeeded() const;
   // Whether a request goes round through a small ring with the same flags.
   absl::Status TestAnother() const;
@@ -132,6 +138,7 @@ class Ring {
   unsigned setup_flags_ = 0;
   FeatureSet features_;  // On.
   FeatureSet disabled_;
+  Credentials creator_;
   bool enabled_ = false;
   bool shrunk_ = false;
   std::bitset<256> supported_;

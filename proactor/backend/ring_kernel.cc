@@ -33,6 +33,7 @@ class RealKernel final : public RingKernel {
     utsname name;
     return uname(&name) == 0 ? name.release : "";
   }
+  Credentials Asking() override { return Credentials::OfThisThread(); }
 };
 
 }  // namespace

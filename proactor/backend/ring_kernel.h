@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "proactor/backend/credentials.h"
 #include "proactor/backend/machine.h"
 #include "proactor/feature.h"
 
@@ -42,6 +43,9 @@ class RingKernel {
   virtual void Close(int fd) = 0;
   // As uname(2) says it: "6.1.0-32-amd64". Empty where nothing is known.
   virtual std::string Release() { return ""; }
+
+  // On whose behalf the calling thread asks.
+  virtual Credentials Asking() { return {}; }
 
   // Whose clock timeouts are on, and whose descriptors operations are for.
   virtual Machine& machine() { return Machine::Real(); }

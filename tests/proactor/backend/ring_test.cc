@@ -45,6 +45,7 @@ class OtherKernel final : public RingKernel {
     if (entries > largest) return -ENOMEM;
     if ((params->flags & refused_flags) != 0) return -EINVAL;
     int result = real_.Setup(entries, params);
+    descriptor = result;
     params->features &= ~missing_features;
     open += result >= 0;
     return result;
@@ -56,6 +57,7 @@ class OtherKernel final : public RingKernel {
     return real_.Enter(fd, submit, wait_for, flags, argument, size);
   }
   std::string Release() override { return release; }
+  Credentials Asking() override { return asking; }
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
     if (register_error != 0) return -register_error;
     if (opcode == refused_registration) return -EINVAL;
@@ -87,6 +89,8 @@ class OtherKernel final : public RingKernel {
     unsigned flags;
   };
   std::vector<Attempt> attempts;
+  int descriptor = -1;  // Of the latest ring.
+  Credentials asking;
   // What it holds for the rings that there are.
   int open = 0;
   int mapped = 0;
@@ -593,6 +597,64 @@ TEST(RingSetupTest, AFailureToEnableIsAStatusThatNamesTheCall) {
   ASSERT_THAT(ring, IsOk());
   EXPECT_THAT((*ring)->Enable(),
               StatusIs(absl::StatusCode::kInvalidArgument, "io_uring_register(ENABLE_RINGS): Invalid argument"));
+  EXPECT_FALSE((*ring)->enabled());
+}
+
+// --- What it is not to be used for. ---
+
+int ResultOf(Ring& ring, uint8_t opcode, uint8_t flags = 0) {
+  io_uring_sqe* entry = ring.NextEntry();
+  entry->opcode = opcode;
+  entry->flags = flags;
+  entry->fd = -1;
+  ring.Push();
+  EXPECT_EQ(ring.Enter(1, MonotonicTime::Infinite()), 1);
+  int result = 1;
+  ring.Reap([](uint64_t) {}, [&](const io_uring_cqe& completion) { result = completion.res; });
+  return result;
+}
+
+TEST(RestrictedRingTest, WhatTheLibraryDoesNotUseIsRefused) {
+  OtherKernel kernel;
+  std::unique_ptr<Ring> free = MakeRing({}, kernel);  // The first is tested, which takes another.
+  std::unique_ptr<Ring> ring = MakeRing({.restricted = true}, kernel);
+  for (uint8_t foreign : {IORING_OP_SOCKET, IORING_OP_MKDIRAT, IORING_OP_EPOLL_CTL, IORING_OP_MADVISE}) {
+    EXPECT_EQ(ResultOf(*ring, foreign), -EACCES) << int{foreign};
+    EXPECT_NE(ResultOf(*free, foreign), -EACCES) << int{foreign};
+    EXPECT_FALSE(ring->Supports(foreign)) << "operations with it are performed by other means";
+  }
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_NOP, IOSQE_IO_DRAIN), -EACCES);
+  EXPECT_EQ(ResultOf(*free, IORING_OP_NOP, IOSQE_IO_DRAIN), 0);
+  int files[1] = {-1};
+  EXPECT_EQ(kernel.Register(kernel.descriptor, IORING_REGISTER_FILES, files, 1), -EACCES);
+}
+
+TEST(RestrictedRingTest, WhatItUsesIsNot) {
+  OtherKernel kernel;
+  std::unique_ptr<Ring> ring = MakeRing({.restricted = true}, kernel);
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_NOP), 0);
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_NOP, IOSQE_ASYNC), 0);
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_CLOSE), -EBADF);
+  EXPECT_EQ(kernel.registered, MakeRing()->Has(Feature::kRegisteredRingFd) ? 1 : 0);
+  ring.reset();
+  EXPECT_EQ(kernel.registered, 0);
+}
+
+TEST(RestrictedRingTest, AKernelThatDoesNotRestrictIsAnError) {
+  OtherKernel kernel;
+  kernel.refused_registration = IORING_REGISTER_RESTRICTIONS;
+  EXPECT_THAT(Ring::Create({.restricted = true}, kernel),
+              StatusIs(absl::StatusCode::kInvalidArgument, "io_uring_register(RESTRICTIONS): Invalid argument"));
+  EXPECT_THAT(Ring::Create({}, kernel), IsOk());
+}
+
+TEST(RingSetupTest, IsNotEnabledWithOtherPrivilegesThanItWasCreatedWith) {
+  OtherKernel kernel;
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  kernel.asking.user = {65534, 65534, 65534, 65534};
+  EXPECT_THAT((*ring)->Enable(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("privileges have changed since")));
   EXPECT_FALSE((*ring)->enabled());
 }
 
