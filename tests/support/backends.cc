@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/backends.h"
 
+#include <stdlib.h>
+
 #include "proactor/backend/epoll_proactor.h"
 #include "proactor/backend/io_uring_proactor.h"
 #include "proactor/feature.h"
@@ -37,7 +39,8 @@ Bench::Bench(Backend backend, uint64_t seed) {
   switch (backend) {
     case Backend::kIoUring:
       scheduler_ = std::make_unique<Scheduler>(
-          Checked(IoUringProactor::Create({.disabled = Checked(DisabledFeaturesOfEnvironment())})));
+          Checked(IoUringProactor::Create({.disabled = Checked(DisabledFeaturesOfEnvironment()),
+                                           .restricted = getenv("PROACTOR_TEST_RESTRICTED") != nullptr})));
       break;
     case Backend::kEpoll:
       scheduler_ = std::make_unique<Scheduler>(Checked(EpollProactor::Create()));
