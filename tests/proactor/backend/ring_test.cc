@@ -396,6 +396,8 @@ TEST(RingSetupTest, TooLittleLockedMemoryHalvesTheRing) {
   std::unique_ptr<Ring> ring = MakeRing({.entries = 256, .completions = 4096}, kernel);
   std::vector<unsigned> entries, completions;
   for (const OtherKernel::Attempt& attempt : kernel.attempts) {
+    // The last size is tried again without the flags that this kernel does not have.
+    if (!entries.empty() && entries.back() == attempt.entries) continue;
     entries.push_back(attempt.entries);
     completions.push_back(attempt.completions);
   }
@@ -503,7 +505,7 @@ TEST(RingFeatureTest, WhatIsDisabledIsNotUsed) {
     EXPECT_TRUE((ring->features() & disabled).empty()) << words;
     EXPECT_EQ(ring->Has(Feature::kSubmitAll), (ring->setup_flags() & IORING_SETUP_SUBMIT_ALL) != 0) << words;
     EXPECT_EQ(ring->Supports(IORING_OP_RECV), !disabled.Contains(Feature::kRecv)) << words;
-    EXPECT_TRUE(kernel.lacks().empty()) << "what is disabled says nothing of the kernel: " << words;
+    EXPECT_TRUE((kernel.lacks() & disabled).empty()) << "what is disabled says nothing of the kernel: " << words;
     PushNop(*ring, 1);
     EXPECT_EQ(ring->Enter(1, MonotonicTime::Infinite()), 1);
     EXPECT_THAT(Reap(*ring), ElementsAre(1u));
