@@ -2,10 +2,10 @@
 #include "proactor/backend/epoll_proactor.h"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/errors.h"
@@ -44,14 +44,16 @@ bool IsReady(const OperationBase& operation, System& system) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create() {
-  absl::StatusOr<int> wake_fd = OpenWakeDescriptor(Machine::Real());
+absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create(EpollKernel& kernel) {
+  absl::StatusOr<int> wake_fd = OpenWakeDescriptor(kernel.machine());
   if (!wake_fd.ok()) return wake_fd.status();
-  std::unique_ptr<EpollProactor> proactor(new EpollProactor(*wake_fd, epoll_create1(EPOLL_CLOEXEC)));
-  if (proactor->epoll_fd_ < 0) return ErrnoToStatus(errno, "epoll_create1");
+  std::unique_ptr<EpollProactor> proactor(new EpollProactor(kernel, *wake_fd));
+  int epoll_fd = proactor->epoll_fd_;
+  if (epoll_fd < 0) return ErrnoToStatus(-epoll_fd, "epoll_create1");
   // Never read: each wake is an edge.
   epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
-  if (epoll_ctl(proactor->epoll_fd_, EPOLL_CTL_ADD, *wake_fd, &event) < 0) return ErrnoToStatus(errno, "epoll_ctl");
+  int result = kernel.Control(epoll_fd, EPOLL_CTL_ADD, *wake_fd, &event);
+  if (result < 0) return ErrnoToStatus(-result, "epoll_ctl");
   return proactor;
 }
 
@@ -60,7 +62,7 @@ EpollProactor::~EpollProactor() {
   for (Descriptor* descriptor : watched_) {
     if (descriptor != nullptr) descriptor->watcher = nullptr;
   }
-  if (epoll_fd_ >= 0) close(epoll_fd_);
+  if (epoll_fd_ >= 0) kernel_.Close(epoll_fd_);
 }
 
 void EpollProactor::Submit(OperationBase& operation) {
@@ -115,10 +117,17 @@ int EpollProactor::Watch(Descriptor& descriptor) {
   if (descriptor.kind == DescriptorKind::kRegularFile) return -EPERM;
   descriptor.StopWatching();
   epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = &descriptor}};
-  int result = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);
+  int result = kernel_.Control(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);
   // Left from a descriptor that was closed behind the library's back while a duplicate keeps the file open.
-  if (result < 0 && errno == EEXIST) result = epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, descriptor.number, &event);
-  if (result < 0) return -errno;
+  if (result == -EEXIST) result = kernel_.Control(epoll_fd_, EPOLL_CTL_MOD, descriptor.number, &event);
+  if (result == -ENOSPC || result == -ENOMEM) [[unlikely]] {
+    std::string what = absl::StrCat("epoll cannot watch descriptor ", descriptor.number);
+    Log(LogSeverity::kError,
+        absl::StrCat(ErrnoToStatus(-result, what).message(),
+                     result == -ENOSPC ? "; raise the limit fs.epoll.max_user_watches (sysctl)"
+                                       : "; give the process more memory, or fewer connections"));
+  }
+  if (result < 0) return result;
   size_t number = static_cast<size_t>(descriptor.number);
   if (number >= watched_.size()) watched_.resize(std::max(number + 1, 2 * watched_.size()));
   watched_[number] = &descriptor;
@@ -128,7 +137,7 @@ int EpollProactor::Watch(Descriptor& descriptor) {
 
 // The kernel forgets a file when its last descriptor is closed, which may not be this one.
 void EpollProactor::Forget(Descriptor& descriptor) {
-  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
+  kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;
   descriptor.readable = descriptor.writable = Ready::kYes;
@@ -162,17 +171,17 @@ int EpollProactor::WaitForEvents(epoll_event* events, int size, MonotonicTime un
   int count = -1;
   if (has_nanoseconds_) {
     timespec time = {left / 1'000'000'000, left % 1'000'000'000};
-    count = epoll_pwait2(epoll_fd_, events, size, left < 0 ? nullptr : &time, nullptr);
-    if (count < 0 && (errno == ENOSYS || errno == EPERM)) has_nanoseconds_ = false;
+    count = kernel_.Wait(epoll_fd_, events, size, left < 0 ? nullptr : &time);
+    if (count == -ENOSYS || count == -EPERM) has_nanoseconds_ = false;
   }
   if (!has_nanoseconds_) {
     // Rounded up: a wait that ends before its timer is due would be repeated without rest.
     int64_t milliseconds = left < 0 ? -1 : std::min<int64_t>((left + 999'999) / 1'000'000, 1 << 30);
-    count = epoll_wait(epoll_fd_, events, size, static_cast<int>(milliseconds));
+    count = kernel_.WaitMilliseconds(epoll_fd_, events, size, static_cast<int>(milliseconds));
   }
   if (count >= 0) return count;
-  Check(errno == EINTR,
-        [] { return absl::StrCat("The epoll cannot go on: ", ErrnoToStatus(errno, "epoll_wait").message()); });
+  Check(count == -EINTR,
+        [&] { return absl::StrCat("The epoll cannot go on: ", ErrnoToStatus(-count, "epoll_wait").message()); });
   counters().interruptions.Add();
   return 0;
 }
@@ -197,7 +206,8 @@ void EpollProactor::Report(Descriptor& descriptor, uint32_t events) {
 void EpollProactor::Retry(OperationBase* operation, Ready& ready) {
   if (ready == Ready::kNo || operation == nullptr || operation->backend_state != kParked) return;
   int result = operation->Perform(system());
-  if (result == -EAGAIN) {
+  // A report may be wrong, and a thread would wait for ever in a call that nobody can cancel.
+  if (result == -EAGAIN || (result == -EOPNOTSUPP && !IsReady(*operation, system()))) {
     ready = Ready::kNo;
     return;
   }

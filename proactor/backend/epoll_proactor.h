@@ -21,11 +21,13 @@
 
 #include <sys/epoll.h>
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proactor/backend/epoll_kernel.h"
 #include "proactor/backend/kernel_proactor.h"
 #include "proactor/backend/offload.h"
 #include "proactor/descriptor.h"
@@ -34,17 +36,22 @@ namespace proactor {
 
 class EpollProactor final : public KernelProactor, private DescriptorWatcher {
  public:
-  static absl::StatusOr<std::unique_ptr<EpollProactor>> Create();
+  static absl::StatusOr<std::unique_ptr<EpollProactor>> Create(EpollKernel& kernel = EpollKernel::Real());
   ~EpollProactor() override;
 
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Wait(MonotonicTime until) override;
   std::string_view name() const override { return "epoll"; }
-  System& system() override { return System::NonBlocking(); }
+  System& system() override { return system_; }
 
  private:
-  EpollProactor(int wake_fd, int epoll_fd) : KernelProactor(Machine::Real(), wake_fd), epoll_fd_(epoll_fd) {}
+  EpollProactor(EpollKernel& kernel, int wake_fd)
+      : KernelProactor(kernel.machine(), wake_fd),
+        kernel_(kernel),
+        system_(kernel.nonblocking_system()),
+        epoll_fd_(kernel.Create()),
+        offload_(kernel.machine().blocking_jobs(), kernel.machine().system()) {}
 
   void Park(OperationBase& operation);
   void Unpark(OperationBase& operation);
@@ -58,6 +65,8 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   void Report(Descriptor& descriptor, uint32_t events);
   void Retry(OperationBase* operation, Ready& ready);
 
+  EpollKernel& kernel_;
+  System& system_;
   const int epoll_fd_;
   bool has_nanoseconds_ = true;  // epoll_pwait2(2), Linux 5.11.
   int parked_ = 0;

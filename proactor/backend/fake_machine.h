@@ -49,6 +49,7 @@ class FakeMachine final : public Machine, private JobRunner {
   void TakeEvents(int event) override { EventAt(event).taken = EventAt(event).Added(); }
   void CloseEvent(int) override {}
 
+  static bool IsEvent(int number) { return number >= kFirstEvent && number < 2 * kFirstEvent; }
   // As poll(2): which of `events` there are on a descriptor or an event.
   unsigned Poll(int fd, unsigned events) const;
   // Grows whenever a new look at the descriptor is worth it.

@@ -5,8 +5,8 @@
 // Each scenario runs many times. Simulated, a seed decides when results, deadlines and cancellations meet, and the
 // world checks at its end that no descriptor is left; on io_uring and epoll the moments are what real time makes of
 // random delays. The same with the real IoUringProactor over fake kernels of every version, in which everything goes
-// wrong that may. $PROACTOR_SEEDS sets how many runs each scenario has (simulated; a tenth of it over fake kernels, a
-// fiftieth on real ones), for a long search.
+// wrong that may, and with the real EpollProactor over a fake epoll. $PROACTOR_SEEDS sets how many runs each scenario
+// has (simulated; a tenth of it over fake kernels, a fiftieth on real ones), for a long search.
 #include "tests/stress/race.h"
 
 #include <dirent.h>
@@ -25,6 +25,7 @@
 #include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/support/backends.h"
+#include "tests/support/fake_epoll_world.h"
 #include "tests/support/fake_ring_world.h"
 
 namespace proactor {
@@ -107,6 +108,23 @@ TEST_P(RaceTest, OverFakeKernelsThatDoWhatTheyMayNothingIsLost) {
   }
   EXPECT_GT(completed_, Seeds() / 200);
   EXPECT_GT(interrupted_, Seeds() / 200);
+}
+
+TEST_P(RaceTest, OverAnEpollThatDoesWhatItMayNothingIsLost) {
+  for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
+    // Every third kernel is an old one.
+    FakeEpollOptions options = FakeEpollOptions::EveryFault();
+    options.knows_nanoseconds = options.pipes_know_nowait = seed % 3 != 0;
+    SimulationOptions simulation = {.seed = static_cast<uint64_t>(seed), .max_latency = absl::Microseconds(20)};
+    auto world = MakeFakeEpollWorld(simulation, options);
+    RaceSystem system = {.directory = "",
+                         .raise = [&](int signal) { world->Raise(signal); },
+                         .pipe = [&] { return world->system().MakePipe(); }};
+    RunOnce(*world, seed, system);
+    EXPECT_LT(world->Elapsed(), absl::Seconds(9)) << "somebody waited in vain, seed " << seed;
+  }
+  // What needs no waiting is done at once, and never interrupted.
+  EXPECT_GT(completed_, Seeds() / 200);
 }
 
 int OpenDescriptors() {
