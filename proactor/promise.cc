@@ -32,13 +32,10 @@ namespace internal {
 
 void DestroyFrames(PromiseBase& outermost) noexcept {
   PromiseBase* promise = &outermost;
-  while (ChildLink* link = promise->child_link()) {
-    if (link->child == nullptr) break;
-    promise = link->child;
-  }
+  while (PromiseBase* child = promise->child()) promise = child;
   while (promise != &outermost) {
     PromiseBase* parent = promise->parent();
-    parent->child_link()->child = nullptr;
+    parent->ClearAwaiting();
     promise->handle().destroy();
     promise = parent;
   }

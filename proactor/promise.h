@@ -18,6 +18,7 @@
 #ifndef PROACTOR_PROMISE_H_
 #define PROACTOR_PROMISE_H_
 
+#include <bit>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -39,10 +40,8 @@ class PromiseBase;
 
 namespace internal {
 
-// The link from a coroutine to the child it awaits.
-struct ChildLink {
-  PromiseBase* child = nullptr;  // Null once it is gone.
-};
+// What a `std::source_location` is inside: a pointer, for which a frame does not need a place at each `co_await`.
+using CallSite = decltype(__builtin_source_location());
 
 template <class A>
 concept Awaitable = requires(A&& awaitable, PromiseBase& promise, const Context& context) {
@@ -88,13 +87,14 @@ class PromiseBase {
 
   // What this coroutine waits for, from suspension to resumption.
   void SetAwaiting(Suspension& suspension) { awaiting_ = reinterpret_cast<uintptr_t>(&suspension); }
-  void SetAwaiting(internal::ChildLink& link) { awaiting_ = reinterpret_cast<uintptr_t>(&link) | kChild; }
+  void SetAwaiting(PromiseBase& child) { awaiting_ = reinterpret_cast<uintptr_t>(&child) | kChild; }
   void ClearAwaiting() { awaiting_ = 0; }
   Suspension* awaiting() const {
     return (awaiting_ & kChild) == 0 ? reinterpret_cast<Suspension*>(awaiting_) : nullptr;
   }
-  internal::ChildLink* child_link() const {
-    return (awaiting_ & kChild) != 0 ? reinterpret_cast<internal::ChildLink*>(awaiting_ & ~kChild) : nullptr;
+  // The coroutine that it awaits, until that is gone.
+  PromiseBase* child() const {
+    return (awaiting_ & kChild) != 0 ? reinterpret_cast<PromiseBase*>(awaiting_ & ~kChild) : nullptr;
   }
 
   // Where the coroutine's latest `co_await` stands, and before the first, the coroutine itself.
@@ -103,7 +103,7 @@ class PromiseBase {
   // What an `await_suspend` returns to continue with this coroutine: its handle, or nothing when its task has used up
   // its turn (ready_queue.h) and waits for the next one.
   std::coroutine_handle<> Transfer() {
-    if (context_->loop->ready_queue.TakeTransfer()) [[likely]] {
+    if (ReadyQueue::TakeTransfer()) [[likely]] {
       return handle();
     }
     return ContinueLater();
@@ -123,7 +123,7 @@ class PromiseBase {
 
   // The choke point: records where the coroutine waits, and hands its context on.
   template <class A>
-  auto await_transform(A&& awaitable, const std::source_location& where = std::source_location::current()) {
+  auto await_transform(A&& awaitable, internal::CallSite where = __builtin_source_location()) {
     using Plain = std::remove_cvref_t<A>;
     static_assert(!std::is_lvalue_reference_v<A> || std::is_trivially_copyable_v<Plain>,
                   "A Task, like everything that is awaited once, must be awaited as an rvalue: "
@@ -131,7 +131,7 @@ class PromiseBase {
     static_assert(internal::Awaitable<Plain>,
                   "This type cannot be awaited in a proactor::Task: await a Task, an Operation, Sleep, Try(...) and "
                   "the like, or give the type a MakeAwaiter (proactor/promise.h)");
-    where_ = where;
+    where_ = std::bit_cast<std::source_location>(where);
     // A copy of a temporary would cost the frame its size once more.
     using Awaited = std::conditional_t<std::is_same_v<A, Plain>, Plain&&, Plain>;
     return static_cast<Awaited>(awaitable).template MakeAwaiter<false>(*this, *context_);
@@ -153,8 +153,8 @@ class PromiseBase {
   std::coroutine_handle<> ContinueLater();
 
   uintptr_t parent_ = 0;    // PromiseBase* | kAwaitedByTry
-  uintptr_t awaiting_ = 0;  // Suspension*, or ChildLink* | kChild
-  const Context* context_ = nullptr;
+  uintptr_t awaiting_ = 0;  // Suspension*, or PromiseBase* | kChild
+  const Context* context_;  // Set before it starts.
   std::source_location where_;
 };
 

@@ -107,7 +107,7 @@ class ReadyQueue : public SuspensionQueue {
   static constexpr int kResumesPerTurn = 256;
 
   // Asks to continue in another coroutine without a turn through the queue; false once that has happened often enough.
-  bool TakeTransfer() { return --transfers_left_ > 0; }
+  static bool TakeTransfer() { return --transfers_left_ != 0; }
 
   // Asks to complete an operation without suspending; false once the running coroutine has done so often enough.
   bool TakeInlineCompletion() { return inline_completions_left_-- > 0; }
@@ -144,8 +144,10 @@ class ReadyQueue : public SuspensionQueue {
  private:
   std::coroutine_handle<> next_;
   int inline_completions_left_ = kInlineCompletions;
-  int transfers_left_ = kTransfers;
   SuspensionQueue yielded_;
+
+  // The thread's and not the queue's: what transfers may use up is its stack, and no queue runs inside another.
+  static inline constinit thread_local int transfers_left_ = kTransfers;
 };
 
 }  // namespace proactor

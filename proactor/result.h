@@ -11,6 +11,7 @@
 
 #include <concepts>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -80,9 +81,9 @@ struct ResultSlot {
   }
   T Take() { return *std::move(result); }
 };
-// A status needs no "not yet": being done is the coroutine's state.
+// Being done is the state of the coroutine: what can be made of nothing needs no "not yet".
 template <class T>
-  requires CarriesStatus<T>
+  requires(CarriesStatus<T> || std::is_arithmetic_v<T> || std::is_pointer_v<T>)
 struct ResultSlot<T> {
   T result;
   template <class U = T>

@@ -148,47 +148,44 @@ Task<T> Promise<T>::get_return_object() {
   return Task<T>(*this);
 }
 
+// Needs no destructor: a frame that still waits is destroyed by `DestroyFrames` only, which begins with the child.
 template <class T, bool kTry>
-class TaskAwaiter : private ChildLink {
+class TaskAwaiter {
  public:
-  TaskAwaiter(Promise<T>& task, PromiseBase& parent, const Context& context) : ChildLink{&task}, parent_(parent) {
+  TaskAwaiter(Promise<T>& task, PromiseBase& parent, const Context& context) : task_(task) {
     task.SetParent(parent, kTry);
     task.SetContext(context);
   }
   TaskAwaiter(const TaskAwaiter&) = delete;
-  ~TaskAwaiter() {
-    if (child != nullptr) DestroyFrames(*child);
-  }
 
   bool await_ready() const noexcept { return false; }
 
   template <class P>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<P>) noexcept {
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
     static_assert(!kTry || P::kCarriesStatus, "Try needs a coroutine that returns absl::Status or absl::StatusOr<T>");
     static_assert(!kTry || CarriesStatus<T>, "Try needs a Task<absl::Status> or a Task<absl::StatusOr<T>>");
-    parent_.SetAwaiting(static_cast<ChildLink&>(*this));
-    return child->Transfer();
+    parent.promise().SetAwaiting(task_);
+    return task_.Transfer();
   }
 
   auto await_resume() {
-    parent_.ClearAwaiting();
-    Destroyer destroyer{std::exchange(child, nullptr)};
-    Promise<T>& task = static_cast<Promise<T>&>(*destroyer.child);
+    task_.parent()->ClearAwaiting();
+    Destroyer destroyer{task_};
     if constexpr (kTry) {
-      return ValueOf(task.Take());
+      return ValueOf(task_.Take());
     } else {
-      return task.Take();
+      return task_.Take();
     }
   }
 
  private:
-  // Destroys the child after its result has been moved into place.
+  // Destroys the task's frames after its result has been moved into place.
   struct Destroyer {
-    PromiseBase* child;
-    ~Destroyer() { child->child_link() == nullptr ? child->handle().destroy() : DestroyFrames(*child); }
+    Promise<T>& task;
+    ~Destroyer() { task.child() == nullptr ? task.handle().destroy() : DestroyFrames(task); }
   };
 
-  PromiseBase& parent_;
+  Promise<T>& task_;
 };
 
 }  // namespace internal

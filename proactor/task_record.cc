@@ -48,22 +48,16 @@ std::coroutine_handle<> TaskRecord::Resume() {
 Suspension* TaskRecord::waiting() const {
   if (root_ == nullptr) return nullptr;
   const PromiseBase* innermost = root_;
-  while (internal::ChildLink* link = innermost->child_link()) {
-    // A child that has ended leaves its link until the parent is resumed.
-    if (link->child == nullptr) return nullptr;
-    innermost = link->child;
-  }
+  while (const PromiseBase* child = innermost->child()) innermost = child;
   return innermost->awaiting();
 }
 
 std::string TaskRecord::Dump() const {
   std::string text = absl::StrCat("task ", name().empty() ? "(unnamed)" : std::string(name()));
   std::string indent = "\n  ";
-  for (const PromiseBase* promise = root_; promise != nullptr;) {
+  for (const PromiseBase* promise = root_; promise != nullptr; promise = promise->child()) {
     absl::StrAppend(&text, indent, DescribeCoroutine(*promise));
     indent += "  ";
-    internal::ChildLink* link = promise->child_link();
-    promise = link != nullptr ? link->child : nullptr;
   }
   Suspension* suspension = waiting();
   absl::StrAppend(&text, " waits for ", suspension != nullptr ? suspension->Describe() : "its turn to run", "\n");

@@ -162,7 +162,7 @@ TEST(PromiseTest, AWaitingCoroutineKnowsForWhat) {
     group.Spawn(sleep());
     co_await Try(Sleep(absl::ZeroDuration()));
     EXPECT_NE(sleeper->awaiting(), nullptr);
-    EXPECT_EQ(sleeper->child_link(), nullptr);
+    EXPECT_EQ(sleeper->child(), nullptr);
     EXPECT_EQ(sleeper->parent(), nullptr) << "the outermost of its task";
     co_return absl::OkStatus();
   };
