@@ -30,8 +30,11 @@ class ChildCount {
   int running() const { return running_; }
 
   void Add() { ++running_; }
+  // By a child that ends: whoever joins goes on next, as a parent does whose child has its result.
   void Remove(ReadyQueue& ready_queue) {
-    if (--running_ == 0 && joining_ != nullptr) ready_queue.Push(*std::exchange(joining_, nullptr));
+    if (--running_ > 0 || joining_ == nullptr) return;
+    Suspension& joining = *std::exchange(joining_, nullptr);
+    ReadyQueue::TakeTransfer() ? ready_queue.Continue(joining) : ready_queue.Push(joining);
   }
 
   // Waits until no child is left. One coroutine at a time.

@@ -34,6 +34,7 @@ struct FreedFrame {
 struct Pool {
   FreedFrame* freed[kClasses] = {};
   size_t bytes = 0;
+  bool used = false;
   bool closed = false;
 };
 thread_local constinit Pool pool;
@@ -53,6 +54,11 @@ struct PoolCloser {
   }
 };
 thread_local PoolCloser pool_closer;
+
+// Out of the way of the code that runs always.
+[[gnu::noinline, gnu::cold]] void ArmPoolCloser() {
+  pool_closer.armed = true;  // Touching it is what registers its destructor.
+}
 
 constexpr size_t ClassOf(size_t size) { return (size + kStep - 1) / kStep; }
 
@@ -74,7 +80,10 @@ void FreeFrame(void* frame, size_t size) noexcept {
     ReturnToHeap(frame);
     return;
   }
-  if (pool.bytes == 0) pool_closer.armed = true;  // Touching it is what registers its destructor.
+  if (!pool.used) [[unlikely]] {
+    pool.used = true;
+    ArmPoolCloser();
+  }
   pool.bytes += index * kStep;
   FreedFrame* freed = static_cast<FreedFrame*>(frame);
   freed->next = pool.freed[index];

@@ -12,15 +12,17 @@ namespace proactor {
 std::coroutine_handle<> PromiseBase::Finish() {
   for (PromiseBase* promise = this;;) {
     PromiseBase* parent = promise->parent();
-    if (parent == nullptr) {
-      promise->context_->task->RootFinished();
-      return std::noop_coroutine();
-    }
+    if (parent == nullptr) return promise->FinishTask();
     bool climbs = (promise->parent_ & kAwaitedByTry) != 0 && promise->Failed();
     if (!climbs) return parent->Transfer();
     parent->SetFailure(promise->TakeFailure());
     promise = parent;
   }
+}
+
+std::coroutine_handle<> PromiseBase::FinishTask() {
+  context_->task->RootFinished();
+  return std::noop_coroutine();
 }
 
 std::coroutine_handle<> PromiseBase::ContinueLater() {
@@ -30,7 +32,7 @@ std::coroutine_handle<> PromiseBase::ContinueLater() {
 
 namespace internal {
 
-void DestroyFrames(PromiseBase& outermost) noexcept {
+void DestroyFrameAndChildren(PromiseBase& outermost) noexcept {
   PromiseBase* promise = &outermost;
   while (PromiseBase* child = promise->child()) promise = child;
   while (promise != &outermost) {

@@ -50,6 +50,7 @@ concept Awaitable = requires(A&& awaitable, PromiseBase& promise, const Context&
 
 // Destroys the frame of `outermost` and of all children that it still holds, from the innermost outwards.
 void DestroyFrames(PromiseBase& outermost) noexcept;
+void DestroyFrameAndChildren(PromiseBase& outermost) noexcept;  // The same, where there are any.
 
 // The same for a coroutine that nobody ran, with a warning that names it.
 void DestroyUnawaited(PromiseBase& promise) noexcept;
@@ -117,6 +118,8 @@ class PromiseBase {
 
   // Tells whoever awaits this finished coroutine. Yields who continues.
   std::coroutine_handle<> Finish();
+  // The same of the outermost coroutine of a task.
+  std::coroutine_handle<> FinishTask();
 
   // The failure that this finished coroutine has for a result; OK if it has none.
   absl::Status TakeStatus() { return Failed() ? TakeFailure() : absl::OkStatus(); }
@@ -157,6 +160,10 @@ class PromiseBase {
   const Context* context_;  // Set before it starts.
   std::source_location where_;
 };
+
+inline void internal::DestroyFrames(PromiseBase& outermost) noexcept {
+  outermost.child() == nullptr ? outermost.handle().destroy() : DestroyFrameAndChildren(outermost);
+}
 
 // The coroutine's name and where it waits, such as "Echo (server.cc:12)"; the same of one that stood at `where`.
 std::string DescribeCoroutine(const PromiseBase& promise);

@@ -112,8 +112,13 @@ class ReadyQueue : public SuspensionQueue {
   // Asks to complete an operation without suspending; false once the running coroutine has done so often enough.
   bool TakeInlineCompletion() { return inline_completions_left_-- > 0; }
 
-  // For an `await_suspend` that returns nothing: `to` runs once the stack is unwound.
+  // Goes on with `to` once the stack is unwound, without a turn through the queue: for an `await_suspend` that returns
+  // nothing, for a task that has ended, and for whoever waited for the last one. Only while a coroutine runs or a
+  // suspension is resumed. There is one place: the earlier of two takes its turn through the queue after all.
   void Continue(std::coroutine_handle<> to) { next_ = to; }
+  void Continue(Suspension& to) {
+    if (Suspension* earlier = std::exchange(next_suspension_, &to); earlier != nullptr) Push(*earlier);
+  }
 
   // Makes `suspension` ready once the scheduler has looked at I/O, behind everything that is ready then.
   void PushBehindInputAndOutput(Suspension& suspension) { yielded_.Push(suspension); }
@@ -132,17 +137,21 @@ class ReadyQueue : public SuspensionQueue {
       ++count;
       inline_completions_left_ = kInlineCompletions;
       transfers_left_ = kTransfers;
-      std::coroutine_handle<> coroutine = suspension->Resume();
-      while (coroutine) {
-        coroutine.resume();
-        coroutine = std::exchange(next_, nullptr);
-      }
+      do {
+        std::coroutine_handle<> coroutine = suspension->Resume();
+        while (coroutine) {
+          coroutine.resume();
+          coroutine = std::exchange(next_, nullptr);
+        }
+        suspension = std::exchange(next_suspension_, nullptr);
+      } while (suspension != nullptr);
     }
     return count;
   }
 
  private:
   std::coroutine_handle<> next_;
+  Suspension* next_suspension_ = nullptr;
   int inline_completions_left_ = kInlineCompletions;
   SuspensionQueue yielded_;
 

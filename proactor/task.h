@@ -56,9 +56,12 @@ class Promise final : public PromiseBase, public ResultSlot<T> {
   struct FinalAwaiter {
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> coroutine) const noexcept {
-      // The usual end, without a call: somebody waits, and gets a value.
+      // The usual end without a call: somebody waits, and gets a value.
       PromiseBase* parent = coroutine.promise().parent();
-      if (parent == nullptr || coroutine.promise().Failed()) return coroutine.promise().Finish();
+      if (parent == nullptr) return coroutine.promise().FinishTask();
+      if (coroutine.promise().Failed()) [[unlikely]] {
+        return coroutine.promise().Finish();
+      }
       return parent->Transfer();
     }
     void await_resume() const noexcept {}
@@ -182,7 +185,7 @@ class TaskAwaiter {
   // Destroys the task's frames after its result has been moved into place.
   struct Destroyer {
     Promise<T>& task;
-    ~Destroyer() { task.child() == nullptr ? task.handle().destroy() : DestroyFrames(task); }
+    ~Destroyer() { DestroyFrames(task); }
   };
 
   Promise<T>& task_;

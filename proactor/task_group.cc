@@ -9,7 +9,7 @@ namespace proactor {
 
 class TaskGroup::Child final : public TaskRecord {
  public:
-  Child(TaskGroup& group, SpawnOptions options)
+  Child(TaskGroup& group, const SpawnOptions& options)
       : TaskRecord(*group.scope_.context().loop, group.scope_, options.name),
         group_(group),
         on_failure_(options.on_failure) {}
@@ -27,7 +27,7 @@ class TaskGroup::Child final : public TaskRecord {
       }
     }
     delete this;
-    group.FreePlace();
+    if (group.options_.max_running > 0) group.FreePlace();
     group.children_.Remove(group.scope_.context().loop->ready_queue);
   }
 
@@ -41,7 +41,7 @@ TaskGroup::~TaskGroup() {
   *const_cast<volatile uint32_t*>(&mark_) = 0;
 }
 
-void TaskGroup::SpawnRoot(PromiseBase& root, SpawnOptions options) {
+void TaskGroup::SpawnRoot(PromiseBase& root, const SpawnOptions& options) {
   CheckAlive("Spawn of ", options.name.text());
   children_.Add();
   Child* child = new Child(*this, options);

@@ -115,10 +115,10 @@ class TaskGroup {
     co_return co_await body();
   }
 
-  void SpawnRoot(PromiseBase& root, SpawnOptions options);
+  void SpawnRoot(PromiseBase& root, const SpawnOptions& options);
   // Remembers the failure, and, if it is the first and decides, cancels the rest.
   void Failed(std::string_view name, absl::Status failure);
-  // A child has ended: the next in line gets its place.
+  // A child has ended, in a group with `max_running`: the next in line gets its place.
   void FreePlace();
   bool HasRoom() const { return options_.max_running <= 0 || places_taken_ < options_.max_running; }
   // Ends the process if the group has ended: what was in its memory then is mostly still there.

@@ -34,7 +34,7 @@ void TaskRecord::ContinueLater(PromiseBase& next) {
 
 void TaskRecord::RootFinished() {
   next_ = nullptr;
-  context_.loop->ready_queue.Push(*this);
+  context_.loop->ready_queue.Continue(*this);
 }
 
 std::coroutine_handle<> TaskRecord::Resume() {

@@ -5,7 +5,7 @@
 // It holds the context that all coroutines of the task share, runs the outermost one when its turn comes, and hears of
 // its end. `Scheduler::Run`, `Scheduler::Spawn` and `TaskGroup::Spawn` each derive one. It is a suspension before the
 // first resumption, whenever the task has used up its turn without waiting for anything, and after the last, so that
-// frames are destroyed from the ready queue and never from within themselves.
+// frames are destroyed by the ready queue and never from within themselves.
 //
 //   auto* record = new ChildRecord(loop, scope, "connection");   // A class derived from TaskRecord.
 //   record->Start(std::move(task).Release());                     // Its `Finished` will be called once.

@@ -74,6 +74,38 @@ TEST(ReadyQueueTest, RunsInTheOrderOfPushing) {
   EXPECT_EQ(queue.RunSome(10), 0);
 }
 
+TEST(ReadyQueueTest, WhatContinuesGoesBeforeWhatStandsInLine) {
+  ReadyQueue queue;
+  std::vector<int> log;
+  Turn last([&] { log.push_back(3); });
+  Turn second([&] { log.push_back(2); });
+  Turn first([&] {
+    log.push_back(1);
+    queue.Continue(second);
+  });
+  queue.Push(first);
+  queue.Push(last);
+  EXPECT_EQ(queue.RunSome(1), 1) << "both are one turn";
+  EXPECT_THAT(log, ElementsAre(1, 2));
+  EXPECT_EQ(queue.RunSome(10), 1);
+  EXPECT_THAT(log, ElementsAre(1, 2, 3));
+}
+
+TEST(ReadyQueueTest, OfTwoThatContinueTheEarlierStandsInLine) {
+  ReadyQueue queue;
+  std::vector<int> log;
+  Turn second([&] { log.push_back(2); }), third([&] { log.push_back(3); });
+  Turn first([&] {
+    log.push_back(1);
+    queue.Continue(third);
+    queue.Continue(second);
+  });
+  queue.Push(first);
+  EXPECT_EQ(queue.RunSome(10), 2);
+  EXPECT_THAT(log, ElementsAre(1, 2, 3));
+  EXPECT_TRUE(queue.empty());
+}
+
 TEST(ReadyQueueTest, RunsNoMoreThanTheLimit) {
   ReadyQueue queue;
   std::vector<int> log;
