@@ -48,14 +48,15 @@ void CancelScope::SetDeadline(MonotonicTime deadline) {
 }
 
 void CancelScope::SetTimeout(absl::Duration timeout) {
-  SetDeadline(context_.loop->clock.Now() + timeout);
+  if (!cancelled()) context_.loop->timers.StartAfter(*this, timeout);
 }
 
 MonotonicTime CancelScope::deadline() const {
   if (cancelled()) return MonotonicTime::Past();
+  const MonotonicTime now = context_.loop->clock.Now();
   MonotonicTime earliest = MonotonicTime::Infinite();
   for (const CancelScope* scope = this; scope != nullptr; scope = scope->parent_) {
-    if (scope->Timer::active()) earliest = std::min(earliest, scope->Timer::deadline());
+    if (scope->Timer::active()) earliest = std::min(earliest, scope->Timer::deadline(now));
     if (scope->exposure_ == kShielded) break;
   }
   return earliest;

@@ -89,6 +89,8 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   // later; the parent's deadline stays in force. A deadline that has passed takes effect in the next turn, so that what
   // is ready by then is still delivered.
   void SetDeadline(MonotonicTime deadline);
+  // The same, counted from the end of the loop's current step, when it looks at the clock for everybody: never early,
+  // and a scope that has ended by then has cost no look.
   void SetTimeout(absl::Duration timeout);
 
   // When the scope will be cancelled at the latest: the earliest deadline of its own and of the scopes around it, up to

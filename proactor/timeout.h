@@ -79,7 +79,8 @@ WithStatus<Result> TellDeadline(const CancelScope& scope, Result result) {
 
 }  // namespace internal
 
-// Cancels `awaitable` when `timeout` is over, counted from the moment this is awaited.
+// Cancels `awaitable` when `timeout` is over, counted from the end of the step of the loop in which this is awaited:
+// whatever can run without waiting has run by then.
 template <class A>
 Task<WithStatus<internal::AwaitResult<A>>> WithTimeout(absl::Duration timeout, A awaitable) {
   CancelScope scope(co_await CurrentContext());

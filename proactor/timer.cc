@@ -16,9 +16,17 @@ void TimerWheel::Start(Timer& timer, MonotonicTime deadline) {
   }
   timer.Stop();
   timer.wheel_ = this;
-  timer.deadline_ = deadline;
+  timer.deadline_ = std::max(deadline, MonotonicTime{0});
   ++count_;
   Place(timer);
+}
+
+void TimerWheel::StartAfter(Timer& timer, absl::Duration duration) {
+  timer.Stop();
+  timer.wheel_ = this;
+  timer.deadline_ = {~std::max<int64_t>((MonotonicTime{0} + duration).nanoseconds, 0)};
+  ++count_;
+  beginning_.PushBack(timer);
 }
 
 void TimerWheel::Place(Timer& timer) {
@@ -58,6 +66,10 @@ int TimerWheel::Advance(MonotonicTime now) {
     now_ = std::max(now_, now);
     return 0;
   }
+  while (Timer* timer = beginning_.PopFront()) {
+    timer->deadline_ = timer->deadline(now);
+    Place(*timer);
+  }
   Position position;
   while (FindFirst(position) && position.begin <= now) {
     now_ = position.begin;
@@ -84,7 +96,7 @@ int TimerWheel::Advance(MonotonicTime now) {
 // no more work than when the slot comes due, and spares the scheduler a turn.
 MonotonicTime TimerWheel::NextDeadline() {
   if (count_ == 0) return MonotonicTime::Infinite();
-  if (!due_.empty()) return MonotonicTime::Past();
+  if (!due_.empty() || !beginning_.empty()) return MonotonicTime::Past();
   int looked_at = 0;
   for (Position position; FindFirst(position);) {
     const Slot& slot = slots_[position.level][position.slot];

@@ -6,6 +6,7 @@
 //   wheel.Start(alarm, proactor.Now() + absl::Seconds(5));
 //   wheel.Advance(proactor.Now());   // fires what is due, never early
 //   wheel.Start(alarm, proactor.Now() + absl::Seconds(5));   // moves it: to a later time, with one store
+//   wheel.StartAfter(alarm, absl::Seconds(5));               // the same, counted from the next `Advance`
 //   alarm.Stop();
 //
 // Starting and stopping are O(1) and allocate nothing: a timer is linked into one of 11 levels of 64 slots. Its level
@@ -22,6 +23,7 @@
 #include <array>
 #include <cstdint>
 
+#include "absl/time/time.h"
 #include "proactor/intrusive_list.h"
 #include "proactor/monotonic_time.h"
 
@@ -36,7 +38,12 @@ class Timer : private ListNode<Timer> {
 
   void Stop();
   bool active() const { return linked(); }
-  MonotonicTime deadline() const { return deadline_; }
+  // Of an active timer; `now` is for one that begins with the next `Advance`.
+  MonotonicTime deadline(MonotonicTime now) const {
+    if (begun()) return deadline_;
+    int64_t sum;
+    return __builtin_add_overflow(now.nanoseconds, duration(), &sum) ? MonotonicTime::Infinite() : MonotonicTime{sum};
+  }
 
  protected:
   Timer() = default;
@@ -47,8 +54,11 @@ class Timer : private ListNode<Timer> {
   template <class, class>
   friend class IntrusiveList;
 
+  bool begun() const { return deadline_.nanoseconds >= 0; }
+  int64_t duration() const { return ~deadline_.nanoseconds; }
+
   class TimerWheel* wheel_ = nullptr;
-  MonotonicTime deadline_;
+  MonotonicTime deadline_;  // Or the complement of a duration, which is negative, as no deadline here is.
 };
 
 class TimerWheel {
@@ -58,6 +68,10 @@ class TimerWheel {
   // Starts `timer`, or moves it if it is active. A deadline that has passed fires at the next `Advance`. Among equal
   // deadlines, one that was moved to a later time has no place that it can rely on.
   void Start(Timer& timer, MonotonicTime deadline);
+
+  // The same with a duration that begins at the next `Advance`. One reading of the clock is then enough for all that a
+  // turn of the loop starts, and one that is stopped before needs none.
+  void StartAfter(Timer& timer, absl::Duration duration);
 
   // Fires every timer whose deadline is not after `now`, in the order of their deadlines; those with the same one, and
   // those whose deadline had passed when they were started, in the order of starting. Timers started by a `Fire` run in
@@ -99,6 +113,7 @@ class TimerWheel {
 
   MonotonicTime now_;
   int64_t count_ = 0;
+  Slot beginning_;  // With a duration.
   Slot due_;
   // A bit is set when its slot may hold a timer; stopping a timer leaves it set, finding an empty slot clears it.
   std::array<uint64_t, kLevels> occupied_ = {};

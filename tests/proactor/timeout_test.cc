@@ -81,7 +81,7 @@ TEST(WithTimeoutTest, AnOuterCancellationInTheSameTurnIsToldApart) {
     auto body = [&](CancelScope& outer) -> Task<absl::Status> {
       Loop& loop = *outer.context().loop;
       alarm.scope = &outer;
-      auto start_alarm = [&] { loop.timers.Start(alarm, loop.clock.Now() + absl::Seconds(1)); };
+      auto start_alarm = [&] { loop.timers.StartAfter(alarm, absl::Seconds(1)); };
       if (cancelled_first) start_alarm();
       auto inner = [&]() -> Task<absl::Status> {
         if (!cancelled_first) start_alarm();

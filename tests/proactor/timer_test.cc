@@ -68,7 +68,7 @@ TEST(TimerWheelTest, NeverFiresEarly) {
       TimerWheel wheel(At(begin));
       Alarm alarm;
       wheel.Start(alarm, At(begin) + absl::Nanoseconds(magnitude));
-      const int64_t deadline = alarm.deadline().nanoseconds;
+      const int64_t deadline = alarm.deadline({}).nanoseconds;
       wheel.Advance(At(begin + magnitude / 2));
       wheel.Advance(At(deadline - 1));
       ASSERT_EQ(alarm.fired, 0) << magnitude << " ns after " << begin;
@@ -229,7 +229,7 @@ TEST(TimerWheelTest, StartMovesAnActiveTimer) {
   wheel.Start(alarm, At(1'000));
   wheel.Start(alarm, At(1'000'000));
   EXPECT_EQ(wheel.size(), 1);
-  EXPECT_EQ(alarm.deadline(), At(1'000'000));
+  EXPECT_EQ(alarm.deadline({}), At(1'000'000));
   wheel.Advance(At(999'999));
   EXPECT_EQ(alarm.fired, 0);
   wheel.Start(alarm, At(1'000'001));
@@ -245,8 +245,8 @@ TEST(TimerWheelTest, PuttingATimerOffMakesItNeitherEarlyNorLate) {
     TimerWheel wheel(At(0));
     Alarm alarm;
     wheel.Start(alarm, At(magnitude));
-    for (int i = 0; i < 10; ++i) wheel.Start(alarm, alarm.deadline() + absl::Nanoseconds(magnitude));
-    const int64_t deadline = alarm.deadline().nanoseconds;
+    for (int i = 0; i < 10; ++i) wheel.Start(alarm, alarm.deadline({}) + absl::Nanoseconds(magnitude));
+    const int64_t deadline = alarm.deadline({}).nanoseconds;
     wheel.Advance(At(magnitude / 2));
     ASSERT_EQ(wheel.NextDeadline(), At(deadline)) << magnitude;
     wheel.Advance(At(magnitude));
@@ -307,7 +307,7 @@ TEST(TimerWheelTest, PuttingOffMovesNothingUntilTheOldDeadline) {
     wheel.Start(*alarms.back(), At(8192 + i));
   }
   for (int round = 1; round <= 100; ++round) {
-    for (auto& alarm : alarms) wheel.Start(*alarm, alarm->deadline() + absl::Seconds(1));
+    for (auto& alarm : alarms) wheel.Start(*alarm, alarm->deadline({}) + absl::Seconds(1));
   }
   EXPECT_EQ(wheel.NextDeadline(), At(8192));
   EXPECT_EQ(wheel.size(), 1'000);
@@ -351,7 +351,7 @@ TEST(TimerWheelTest, ATimerOutlivesItsWheel) {
 
 TEST(TimerWheelTest, FireMayStartTheTimerAgain) {
   TimerWheel wheel(At(0));
-  Alarm every_ten([&] { wheel.Start(every_ten, every_ten.deadline() + absl::Nanoseconds(10)); });
+  Alarm every_ten([&] { wheel.Start(every_ten, every_ten.deadline({}) + absl::Nanoseconds(10)); });
   wheel.Start(every_ten, At(10));
   EXPECT_EQ(wheel.Advance(At(10)), 1);
   EXPECT_EQ(wheel.NextDeadline(), At(20));
@@ -428,6 +428,50 @@ TEST(TimerWheelTest, SkippingAheadWithoutTimersLosesNone) {
   EXPECT_EQ(wheel.Advance(At((int64_t{1} << 40) + 1)), 1);
 }
 
+TEST(TimerWheelTest, ADurationBeginsWithTheNextAdvance) {
+  TimerWheel wheel(At(0));
+  Alarm alarm;
+  wheel.StartAfter(alarm, absl::Nanoseconds(10));
+  EXPECT_TRUE(alarm.active());
+  EXPECT_EQ(wheel.size(), 1);
+  EXPECT_EQ(alarm.deadline(At(90)), At(100)) << "if it began now";
+  EXPECT_EQ(wheel.NextDeadline(), MonotonicTime::Past()) << "nobody may sleep before it has begun";
+  EXPECT_EQ(wheel.Advance(At(1'000)), 0);
+  EXPECT_EQ(alarm.deadline(At(90)), At(1'010));
+  EXPECT_EQ(wheel.NextDeadline(), At(1'010));
+  EXPECT_EQ(wheel.Advance(At(1'009)), 0);
+  EXPECT_EQ(wheel.Advance(At(1'010)), 1);
+}
+
+TEST(TimerWheelTest, ADurationStoppedBeforeItBeginsIsGone) {
+  TimerWheel wheel(At(0));
+  Alarm alarm;
+  wheel.StartAfter(alarm, absl::Nanoseconds(10));
+  alarm.Stop();
+  EXPECT_TRUE(wheel.empty());
+  EXPECT_EQ(wheel.NextDeadline(), MonotonicTime::Infinite());
+  wheel.StartAfter(alarm, absl::Nanoseconds(10));
+  wheel.Start(alarm, At(5));
+  EXPECT_EQ(wheel.NextDeadline(), At(5)) << "the later start counts";
+  wheel.StartAfter(alarm, absl::Nanoseconds(20));
+  EXPECT_EQ(wheel.Advance(At(5)), 0) << "the later start counts";
+  EXPECT_EQ(wheel.NextDeadline(), At(25));
+}
+
+TEST(TimerWheelTest, ADurationOfNothingIsOverAtOnceAndAnInfiniteOneNever) {
+  for (absl::Duration nothing : {absl::ZeroDuration(), absl::Seconds(-1), -absl::InfiniteDuration()}) {
+    TimerWheel wheel(At(0));
+    Alarm alarm;
+    wheel.StartAfter(alarm, nothing);
+    EXPECT_EQ(wheel.Advance(At(7)), 1);
+  }
+  TimerWheel wheel(At(0));
+  Alarm alarm;
+  wheel.StartAfter(alarm, absl::InfiniteDuration());
+  EXPECT_EQ(wheel.Advance(At(int64_t{1} << 62)), 0);
+  EXPECT_EQ(alarm.deadline({}), MonotonicTime::Infinite());
+}
+
 // A wheel beside the obvious implementation: everything that one does, the other does.
 class ModelCheck {
  public:
@@ -437,7 +481,10 @@ class ModelCheck {
 
   void Run(int steps) {
     for (int step = 0; step < steps && !::testing::Test::HasFailure(); ++step) {
-      switch (Below(6)) {
+      switch (Below(7)) {
+        case 6:
+          Begin(Below(kTimers));
+          break;
         case 5:
           PutOff(Below(kTimers));
           break;
@@ -494,18 +541,28 @@ class ModelCheck {
     StartAt(number, deadline);
   }
 
-  // To a later deadline, if it is active, and it may be that it has passed too.
+  // With a duration that begins with the next `Advance`.
+  void Begin(int number) {
+    Forget(number);
+    moved_[number] = false;
+    beginning_.emplace_back(Below(20) == 0 ? 0 : Magnitude(), number);
+    wheel_.StartAfter(*timers_[number], absl::Nanoseconds(beginning_.back().first));
+    ASSERT_TRUE(timers_[number]->active());
+  }
+
+  // To a later deadline, if it is active and has one, and it may be that it has passed too.
   void PutOff(int number) {
-    if (!timers_[number]->active()) return;
-    StartAt(number, timers_[number]->deadline() + absl::Nanoseconds(Magnitude(50)));
+    auto is_it = [&](auto& one) { return one.second == number; };
+    if (!timers_[number]->active() || std::any_of(beginning_.begin(), beginning_.end(), is_it)) return;
+    StartAt(number, timers_[number]->deadline({}) + absl::Nanoseconds(Magnitude(50)));
   }
 
   void StartAt(int number, MonotonicTime deadline) {
-    moved_[number] = timers_[number]->active() && deadline >= timers_[number]->deadline();
+    moved_[number] = timers_[number]->active() && deadline >= timers_[number]->deadline({});
     Forget(number);
     model_.emplace(std::max(deadline, now_), number);
     wheel_.Start(*timers_[number], deadline);
-    ASSERT_EQ(timers_[number]->deadline(), deadline);
+    ASSERT_EQ(timers_[number]->deadline({}), std::max(deadline, At(0)));
     ASSERT_TRUE(timers_[number]->active());
   }
 
@@ -521,11 +578,15 @@ class ModelCheck {
   }
 
   void Forget(int number) {
-    for (Model* model : {&model_, &firing_}) std::erase_if(*model, [&](auto& one) { return one.second == number; });
+    auto is_it = [&](auto& one) { return one.second == number; };
+    for (Model* model : {&model_, &firing_}) std::erase_if(*model, is_it);
+    std::erase_if(beginning_, is_it);
   }
 
   void Advance(MonotonicTime now) {
     now_ = now;
+    for (auto [duration, number] : beginning_) model_.emplace(now + absl::Nanoseconds(duration), number);
+    beginning_.clear();
     firing_.clear();
     for (auto due = model_.begin(); due != model_.end() && due->first <= now;) {
       firing_.insert(firing_.end(), *due);
@@ -540,7 +601,7 @@ class ModelCheck {
   void Fired(int number) {
     ++fired_;
     ASSERT_FALSE(timers_[number]->active());
-    ASSERT_LE(timers_[number]->deadline(), now_) << "Early.";
+    ASSERT_LE(timers_[number]->deadline({}), now_) << "Early.";
     ASSERT_FALSE(firing_.empty()) << "Fired what was stopped, or not due.";
     auto next = firing_.begin();
     // Those that were moved to a later time have no place among equals.
@@ -570,13 +631,20 @@ class ModelCheck {
       case 4:
         Renew(Below(kTimers));
         break;
+      case 6:
+        Begin(Below(kTimers));
+        break;
     }
   }
 
   void CheckNextDeadline() {
-    ASSERT_EQ(wheel_.size(), static_cast<int64_t>(model_.size()));
-    ASSERT_EQ(wheel_.empty(), model_.empty());
+    ASSERT_EQ(wheel_.size(), static_cast<int64_t>(model_.size() + beginning_.size()));
+    ASSERT_EQ(wheel_.empty(), model_.empty() && beginning_.empty());
     MonotonicTime next = wheel_.NextDeadline();
+    if (!beginning_.empty()) {
+      ASSERT_EQ(next, MonotonicTime::Past());
+      return;
+    }
     if (model_.empty()) {
       ASSERT_EQ(next, MonotonicTime::Infinite());
       return;
@@ -600,6 +668,7 @@ class ModelCheck {
   TimerWheel wheel_;
   Model model_;
   Model firing_;
+  std::vector<std::pair<int64_t, int>> beginning_;
   std::unique_ptr<Checked> timers_[kTimers];
   bool moved_[kTimers] = {};
   int64_t fired_ = 0;
