@@ -21,7 +21,7 @@ namespace proactor {
 BlockingPool& BlockingPool::Shared() {
   // Jobs may run, and be submitted, until the process has ended.
   alignas(BlockingPool) static char place[sizeof(BlockingPool)];
-  static BlockingPool& pool = [] -> BlockingPool& {
+  static BlockingPool& pool = []() -> BlockingPool& {
     // In a child its threads are missing, and its lock may be taken for ever: a new one takes its place.
     pthread_atfork(nullptr, nullptr, [] { new (place) BlockingPool; });
     return *new (place) BlockingPool;
