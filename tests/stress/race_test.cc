@@ -108,7 +108,9 @@ TEST_P(RaceTest, OverFakeKernelsThatDoWhatTheyMayNothingIsLost) {
   }
   EXPECT_GT(completed_, Seeds() / 200);
   // Some scenarios are hardly ever interrupted here: not once in fifty.
-  if (kAtFullSpeed) EXPECT_GT(interrupted_, Seeds() / 200);
+  if (kAtFullSpeed) {
+    EXPECT_GT(interrupted_, Seeds() / 200);
+  }
 }
 
 TEST_P(RaceTest, OverAnEpollThatDoesWhatItMayNothingIsLost) {
