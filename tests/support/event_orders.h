@@ -5,7 +5,7 @@
 //   for (const EventOrder& order : EventOrders(5)) {
 //     for (int position = 0; position < 5; ++position) {
 //       ... do event order.events[position] ...
-//       if (order.PauseAfter(position)) co_await Try(Sleep(absl::ZeroDuration()));   // Everybody who can run does.
+//       if (order.PauseAfter(position)) co_await Try(LetOthersRun());   // Everybody who can run does.
 //     }
 //   }
 //
@@ -20,12 +20,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "proactor/cancellation.h"
 #include "proactor/context.h"
+#include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/timeout.h"
 
 namespace proactor {
+
+// Waits until everybody who can run has done so.
+inline auto LetOthersRun() { return Sleep(absl::ZeroDuration()); }
 
 struct EventOrder {
   std::vector<int> events;

@@ -27,8 +27,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
-auto Pause() { return Sleep(absl::ZeroDuration()); }
-
 class BroadcastTest : public BackendTest {
  protected:
   Task<absl::Status> ReceiveAll(Broadcast<int>& broadcast, std::vector<int>& received) {
@@ -44,11 +42,11 @@ TEST_P(BroadcastTest, EveryReceiverGetsEveryValueFromItsBeginning) {
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     EXPECT_TRUE(broadcast.Send(0));
     group.Spawn(ReceiveAll(broadcast, first));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     for (int i : {1, 2, 3}) EXPECT_TRUE(broadcast.Send(i));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     group.Spawn(ReceiveAll(broadcast, second));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_EQ(broadcast.receivers(), 2);
     for (int i : {4, 5}) EXPECT_TRUE(broadcast.Send(i));
     broadcast.Close();
@@ -137,7 +135,7 @@ TEST(BroadcastOrdersTest, EveryValueThatWasSentArrivesOnceAndInOrder) {
           if (event == kStop) stopped.Stop();
           if (event >= kFirst && event <= kThird && broadcast.Send(event)) sent.push_back(event);
           if (event == kClose) broadcast.Close();
-          if (order.PauseAfter(i)) co_await Try(Pause());
+          if (order.PauseAfter(i)) co_await Try(LetOthersRun());
         }
         co_await Try(Sleep(absl::Microseconds(1)));
         co_return co_await receive(patient);
@@ -162,7 +160,7 @@ TEST(BroadcastDeathTest, OneReceiverForTwoCoroutines) {
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     Broadcast<int>::Receiver receiver(broadcast);
     for (int i = 0; i < 2; ++i) group.Spawn(receive(receiver));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     broadcast.Send(1);
     co_await group.Join();
     co_return absl::OkStatus();

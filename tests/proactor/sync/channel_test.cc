@@ -37,9 +37,6 @@ struct Parcel {
   std::unique_ptr<int> number;
 };
 
-// Lets everybody who can run do so.
-auto Pause() { return Sleep(absl::ZeroDuration()); }
-
 class ChannelTest : public BackendTest {
  protected:
   Task<absl::Status> SendAll(Channel<int>& channel, int from, int to) {
@@ -76,7 +73,7 @@ TEST_P(ChannelTest, SendersWaitForRoomInTheOrderInWhichTheyCame) {
   Channel<int> channel(2);
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     for (int i : {0, 1, 2}) group.Spawn(SendAll(channel, 10 * i, 10 * i + 2));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_EQ(channel.size(), 2u);
     group.Spawn(ReceiveAll(channel));
     co_await Try(Sleep(absl::Milliseconds(1)));
@@ -96,7 +93,7 @@ TEST_P(ChannelTest, ReceiversAreServedInTheOrderInWhichTheyCame) {
   };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     for (int id : {1, 2}) group.Spawn(receiver(id));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     co_await Try(SendAll(channel, 0, 3));
     channel.Close();
     co_return absl::OkStatus();
@@ -111,7 +108,7 @@ TEST_P(ChannelTest, WhoTriesDoesNotWaitAndDoesNotOvertake) {
     EXPECT_EQ(channel.TryReceive(), std::nullopt);
     EXPECT_TRUE(channel.TrySend(1));
     group.Spawn(SendAll(channel, 2, 3));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_FALSE(channel.TrySend(9));
     EXPECT_THAT(channel.TryReceive(), Optional(1));
     EXPECT_FALSE(channel.TrySend(9)) << "the room belongs to who waited for it";
@@ -162,7 +159,7 @@ TEST_P(ChannelTest, ClosingEndsAllWhoWaitAndSendersKeepTheirValues) {
       group.Spawn(sender(number));
       group.Spawn(receiver());
     }
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     full.Close();
     empty.Close();
     EXPECT_THAT(received_, IsEmpty()) << "closing only makes ready";
@@ -185,7 +182,7 @@ TEST_P(ChannelTest, AValueIsMovedAndNeverMade) {
       group.Spawn(receiver());
       co_await Try(channel.Send(std::move(first)));  // Before somebody waits, and after.
       group.Spawn(receiver());
-      co_await Try(Pause());
+      co_await Try(LetOthersRun());
       Parcel second(2);
       absl::StatusOr<absl::Status> sent = co_await WithTimeout(absl::Seconds(1), channel.Send(std::move(second)));
       EXPECT_EQ(second.number, nullptr);
@@ -229,7 +226,7 @@ TEST_P(ChannelTest, WhatWasHandedOverIsDeliveredThoughTheScopeIsCancelled) {
   };
   auto send_to_receiver = [&](TaskGroup& group) -> Task<absl::Status> {
     group.Spawn(receiver());
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_TRUE(channel.TrySend(7));
     group.Cancel();
     co_return absl::OkStatus();
@@ -237,7 +234,7 @@ TEST_P(ChannelTest, WhatWasHandedOverIsDeliveredThoughTheScopeIsCancelled) {
   EXPECT_THAT(Run(WithTaskGroup(send_to_receiver)), IsOk());
   auto receive_from_sender = [&](TaskGroup& group) -> Task<absl::Status> {
     group.Spawn(sender());
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_THAT(channel.TryReceive(), Optional(1));
     group.Cancel();
     co_return absl::OkStatus();
@@ -317,7 +314,7 @@ TEST(ChannelOrdersTest, EachValueIsReceivedOnceOrStillWithItsSender) {
         auto body = [&](TaskGroup& group) -> Task<absl::Status> {
           for (size_t i = 0; i < program.size(); ++i) {
             exchange.Do(program[static_cast<size_t>(order.events[i])], group);
-            if (order.PauseAfter(static_cast<int>(i))) co_await Try(Pause());
+            if (order.PauseAfter(static_cast<int>(i))) co_await Try(LetOthersRun());
           }
           co_await Try(Sleep(absl::Microseconds(1)));
           group.Cancel();

@@ -40,7 +40,7 @@ class ConditionTest : public BackendTest {
     EXPECT_TRUE(mutex_.locked());
     EXPECT_EQ(++holders_, 1);
     ended_.push_back(name + (status.ok() ? "" : " " + absl::StatusCodeToString(status.code())));
-    co_await Sleep(absl::ZeroDuration());
+    co_await LetOthersRun();
     --holders_;
     co_return absl::OkStatus();
   }
@@ -263,7 +263,7 @@ absl::Status MakeAndUse(Bench& bench, const std::vector<Visit>& visits, int& use
       filled.NotifyOne();
       lock.Unlock();
       // Whoever is due has had enough turns to take it, unless the mutex is held.
-      for (int turn = 0; turn < 5; ++turn) co_await Try(Sleep(absl::ZeroDuration()));
+      for (int turn = 0; turn < 5; ++turn) co_await Try(LetOthersRun());
       EXPECT_TRUE(items.empty() || waiting == 0 || mutex.locked());
     }
     co_return absl::OkStatus();
@@ -300,7 +300,7 @@ struct Notified {
     absl::Status status = co_await stoppable.Await(condition.Wait(lock));
     EXPECT_EQ(++holders, 1);
     ++(status.ok() ? ok : cancelled);
-    co_await Sleep(absl::ZeroDuration());
+    co_await LetOthersRun();
     --holders;
     co_return absl::OkStatus();
   }
@@ -332,7 +332,7 @@ TEST(ConditionOrdersTest, InEveryOrderNoNotificationIsLost) {
           waiters[event - 2].Stop();
           cancelled += static_cast<int>(std::erase(line, event - 2));
         }
-        if (order.PauseAfter(position)) co_await Try(Sleep(absl::ZeroDuration()));
+        if (order.PauseAfter(position)) co_await Try(LetOthersRun());
       }
       co_await Try(Sleep(absl::Milliseconds(1)));
       EXPECT_EQ(notified.ok, ok);

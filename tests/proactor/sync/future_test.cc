@@ -33,8 +33,6 @@ struct Parcel {
   std::unique_ptr<int> number;
 };
 
-auto Pause() { return Sleep(absl::ZeroDuration()); }
-
 class FutureTest : public BackendTest {};
 
 TEST_P(FutureTest, GivesWhatWasSetBeforeItIsAwaited) {
@@ -64,7 +62,7 @@ TEST_P(FutureTest, WaitsForWhatIsSetLater) {
       co_return absl::OkStatus();
     };
     group.Spawn(receiver());
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_FALSE(future.ready());
     promise.Set(Parcel(7));
     co_return co_await finished.Get();
@@ -196,7 +194,7 @@ TEST(FutureOrdersTest, TheValueIsReceivedOnceOrStillThere) {
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       for (int i = 0; i < 5; ++i) {
         agreement.Do(static_cast<FutureEvent>(order.events[static_cast<size_t>(i)]), group);
-        if (order.PauseAfter(i)) co_await Try(Pause());
+        if (order.PauseAfter(i)) co_await Try(LetOthersRun());
       }
       co_await Try(Sleep(absl::Microseconds(1)));
       if (agreement.future.has_value() && agreement.future->ready()) {

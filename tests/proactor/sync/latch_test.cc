@@ -92,7 +92,7 @@ TEST(LatchOrdersTest, InEveryOrder) {
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       group.Spawn(wait(0));
       group.Spawn(wait(1));
-      co_await Try(Sleep(absl::ZeroDuration()));
+      co_await Try(LetOthersRun());
       for (int position = 0; position < 4; ++position) {
         int event = order.events[static_cast<size_t>(position)];
         if (event < 2) {
@@ -101,7 +101,7 @@ TEST(LatchOrdersTest, InEveryOrder) {
         } else {
           latch.CountDown();
         }
-        if (order.PauseAfter(position)) co_await Try(Sleep(absl::ZeroDuration()));
+        if (order.PauseAfter(position)) co_await Try(LetOthersRun());
       }
       co_return absl::OkStatus();
     };

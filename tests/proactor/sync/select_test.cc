@@ -41,8 +41,6 @@ struct Parcel {
   std::unique_ptr<int> number;
 };
 
-auto Pause() { return Sleep(absl::ZeroDuration()); }
-
 class SelectTest : public BackendTest {};
 
 TEST_P(SelectTest, TakesWhatIsThereAndNothingElse) {
@@ -76,12 +74,12 @@ TEST_P(SelectTest, WaitsForWhatHappensFirst) {
   };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     group.Spawn(selector());
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_TRUE(right.TrySend(1));
     EXPECT_FALSE(left.TrySend(0)) << "it has been chosen";
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     EXPECT_TRUE(left.TrySend(0));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     stop.Set();
     EXPECT_FALSE(right.TrySend(1));
     co_return absl::OkStatus();
@@ -179,7 +177,7 @@ TEST_P(SelectTest, DoesNotMeetItselfButAnotherOfItsKind) {
     };
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       group.Spawn(both(1));
-      co_await Try(Pause());
+      co_await Try(LetOthersRun());
       EXPECT_EQ(chosen.size(), capacity) << "alone, it can but take what is there";
       group.Spawn(both(2));
       co_return absl::OkStatus();
@@ -209,7 +207,7 @@ TEST_P(SelectTest, WhatOneChoiceSetsFreeIsNotChosenToo) {
     };
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       group.Spawn(greedy());
-      co_await Try(Pause());
+      co_await Try(LetOthersRun());
       group.Spawn(modest());
       co_return absl::OkStatus();
     };
@@ -236,7 +234,7 @@ TEST_P(SelectTest, APartThatLeavesItsLineHandsNothingToAnotherPart) {
     };
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       group.Spawn(select());
-      co_await Try(Pause());
+      co_await Try(LetOthersRun());
       permits.Release(1);
       if (cancelled) {
         selector.Stop();
@@ -312,7 +310,7 @@ TEST(SelectOrdersTest, EachValueIsReceivedOnceOrStillWithItsSender) {
       auto body = [&](TaskGroup& group) -> Task<absl::Status> {
         for (int i = 0; i < 6; ++i) {
           exchange.Do(static_cast<SelectEvent>(order.events[static_cast<size_t>(i)]), group);
-          if (order.PauseAfter(i)) co_await Try(Pause());
+          if (order.PauseAfter(i)) co_await Try(LetOthersRun());
         }
         co_await Try(Sleep(absl::Microseconds(1)));
         group.Cancel();

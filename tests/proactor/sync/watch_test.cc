@@ -28,8 +28,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
-auto Pause() { return Sleep(absl::ZeroDuration()); }
-
 class WatchTest : public BackendTest {
  protected:
   Task<absl::Status> Observe(Watch<int>& watch, std::vector<int>& seen) {
@@ -44,12 +42,12 @@ TEST_P(WatchTest, EveryObserverSeesTheLatestAndNoneTwice) {
   std::vector<int> early, late;
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     group.Spawn(Observe(watch, early));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     watch.Set(2);
     watch.Set(3);
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     group.Spawn(Observe(watch, late));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     watch.Set(4);
     watch.Close();
     co_return absl::OkStatus();
@@ -65,7 +63,7 @@ TEST_P(WatchTest, WhoIsWokenSeesWhatWasSetSinceThen) {
   std::vector<int> seen;
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     group.Spawn(Observe(watch, seen));
-    co_await Try(Pause());
+    co_await Try(LetOthersRun());
     watch.Set(2);  // Wakes it.
     watch.Set(3);
     watch.Close();
@@ -144,7 +142,7 @@ TEST(WatchOrdersTest, WhoLooksToTheEndHasSeenTheLatest) {
           case kClose:
             watch.Close();
         }
-        if (order.PauseAfter(i)) co_await Try(Pause());
+        if (order.PauseAfter(i)) co_await Try(LetOthersRun());
       }
       co_await Try(Sleep(absl::Microseconds(1)));
       co_return co_await look(patient);
@@ -169,7 +167,7 @@ TEST(WatchDeathTest, OneObserverForTwoCoroutines) {
     Watch<int>::Observer observer(watch);
     EXPECT_TRUE(observer.TryChanged().has_value());
     for (int i = 0; i < 2; ++i) group.Spawn(observe(observer));
-    co_await Try(Sleep(absl::ZeroDuration()));
+    co_await Try(LetOthersRun());
     watch.Set(2);
     co_await group.Join();
     co_return absl::OkStatus();
