@@ -18,7 +18,6 @@
 #include <time.h>
 
 #include "proactor/backend/machine.h"
-#include "proactor/system.h"
 
 namespace proactor {
 
@@ -36,8 +35,6 @@ class EpollKernel {
   virtual void Close(int epoll) = 0;
 
   virtual Machine& machine() { return Machine::Real(); }
-  // Its calls, for a thread that must not block.
-  virtual System& nonblocking_system() { return System::NonBlocking(); }
 };
 
 }  // namespace proactor

@@ -49,7 +49,7 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   EpollProactor(EpollKernel& kernel, int wake_fd)
       : KernelProactor(kernel.machine(), wake_fd),
         kernel_(kernel),
-        system_(kernel.nonblocking_system()),
+        system_(kernel.machine().non_blocking_system()),
         epoll_fd_(kernel.Create()),
         offload_(kernel.machine().blocking_jobs(), kernel.machine().system()) {}
 
@@ -57,8 +57,8 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   void Unpark(OperationBase& operation);
   // After a try that found nothing: where the operation goes on. A failure is its result.
   int Postpone(OperationBase& operation, int result);
-  // Has the kernel report on a descriptor. -EPERM: it has nothing to report, as for regular files.
-  int Watch(Descriptor& descriptor);
+  // Has the kernel report on the descriptor of an operation. -EPERM: it has nothing to report, as for regular files.
+  int Watch(OperationBase& operation);
   void Forget(Descriptor& descriptor) override;
 
   int WaitForEvents(epoll_event* events, int size, MonotonicTime until);

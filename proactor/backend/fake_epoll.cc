@@ -17,7 +17,9 @@ constexpr int kEpoll = 2'000'000;
 }  // namespace
 
 FakeEpoll::FakeEpoll(SimulatedSystem& system, FakeEpollOptions options)
-    : machine_(system), nonblocking_(system, {.pipes_know_nowait = options.pipes_know_nowait}), options_(options) {}
+    : nonblocking_(system, {.pipes_know_nowait = options.pipes_know_nowait}),
+      machine_(system, nonblocking_),
+      options_(options) {}
 
 int FakeEpoll::Create() {
   if (open_) return -EMFILE;

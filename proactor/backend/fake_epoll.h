@@ -63,7 +63,6 @@ class FakeEpoll final : public EpollKernel {
   int WaitMilliseconds(int epoll, epoll_event* events, int size, int milliseconds) override;
   void Close(int epoll) override;
   FakeMachine& machine() override { return machine_; }
-  System& nonblocking_system() override { return nonblocking_; }
 
  private:
   struct Watch {
@@ -84,8 +83,8 @@ class FakeEpoll final : public EpollKernel {
   uint32_t EventsOf(int fd, Watch& watch);
   MonotonicTime NextReport() const;
 
-  FakeMachine machine_;
   FakeNonBlockingSystem nonblocking_;
+  FakeMachine machine_;
   const FakeEpollOptions options_;
   std::function<void()> on_deadlock_;
   int add_error_ = 0;

@@ -7,7 +7,8 @@
 
 namespace proactor {
 
-FakeMachine::FakeMachine(SimulatedSystem& system) : system_(system) {
+FakeMachine::FakeMachine(SimulatedSystem& system, System& non_blocking_system)
+    : system_(system), non_blocking_system_(non_blocking_system) {
   system_.OnChange([this] {
     if (on_interrupt_) on_interrupt_();
   });

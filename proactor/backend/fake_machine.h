@@ -25,19 +25,22 @@
 #include "proactor/backend/simulated_system.h"
 #include "proactor/blocking_pool.h"
 #include "proactor/monotonic_time.h"
+#include "proactor/system.h"
 
 namespace proactor {
 
 class FakeMachine final : public Machine, private JobRunner {
  public:
-  // The system outlives the machine.
-  explicit FakeMachine(SimulatedSystem& system);
+  // The system outlives the machine, and so do its calls for a thread that must not block, where they are others.
+  explicit FakeMachine(SimulatedSystem& system) : FakeMachine(system, system) {}
+  FakeMachine(SimulatedSystem& system, System& non_blocking_system);
   ~FakeMachine() override;
 
   // One listener. It may be called from inside any call of the system.
   void OnInterrupt(std::function<void()> hook) { on_interrupt_ = std::move(hook); }
 
   SimulatedSystem& system() override { return system_; }
+  System& non_blocking_system() override { return non_blocking_system_; }
   JobRunner& blocking_jobs() override { return *this; }
   MonotonicTime Now() const override { return system_.clock().Now(); }
   absl::Time WallTime() const override { return system_.clock().WallTime(); }
@@ -82,6 +85,7 @@ class FakeMachine final : public Machine, private JobRunner {
   bool Remove(BlockingJob& job) override;
 
   SimulatedSystem& system_;
+  System& non_blocking_system_;
   std::function<void()> on_interrupt_;
   std::deque<Event> events_;  // Stay where they are.
   std::vector<Job> jobs_;

@@ -32,7 +32,7 @@ class Machine {
   // For threads that may block.
   virtual System& system() = 0;
   // For those that must not.
-  virtual System& non_blocking_system() { return system(); }
+  virtual System& non_blocking_system() = 0;
   // Where operations are performed that the kernel cannot perform by itself.
   virtual JobRunner& blocking_jobs() = 0;
 

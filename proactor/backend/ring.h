@@ -15,9 +15,10 @@
 //  2. What setup returns, and the probe of opcodes, say what else there is.
 //  3. All three system calls are tried, because a filter may allow some of them only. The first ring of a process is
 //     preceded by a small one through which a request has to go round: half an io_uring is none.
-//  4. What can only be seen when a request fails is tried until then (`Downgrade`), once in a process.
+//  4. Releases whose io_uring is known to lose events, which no trying finds, are refused (`CheckRelease`).
+//  5. What can only be seen when a request fails is tried until then (`Downgrade`), once in a process.
 //
-// Steps 1 to 3 are done by `Create`, when another backend can still be chosen; what is left to go wrong in `Enable` is
+// Steps 1 to 4 are done by `Create`, when another backend can still be chosen; what is left to go wrong in `Enable` is
 // a filter that is installed in between. A feature that is disabled is treated as one that the kernel lacks.
 //
 // A ring asks on behalf of whoever enters it, but what is in flight goes on with the privileges that it began with. So

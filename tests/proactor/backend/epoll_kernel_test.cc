@@ -36,8 +36,7 @@ TEST(EpollKernelTest, WatchesReportsAndForgets) {
   EXPECT_EQ(kernel.Control(epoll, EPOLL_CTL_DEL, event, nullptr), -EBADF);
 }
 
-TEST(EpollKernelTest, HasTheCallsThatDoNotBlock) {
-  EXPECT_EQ(&EpollKernel::Real().nonblocking_system(), &System::NonBlocking());
+TEST(EpollKernelTest, BelongsToTheRealMachine) {
   EXPECT_EQ(&EpollKernel::Real().machine(), &Machine::Real());
 }
 
