@@ -18,6 +18,7 @@
 #include <coroutine>
 #include <cstdint>
 
+#include "absl/time/time.h"
 #include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/monotonic_time.h"
@@ -46,6 +47,15 @@ struct Loop {
   RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
   uint32_t chance = 1;                                   // Begins with the proactor's seed; not 0.
+
+  // Whether to log now that the system is short of something. A server at its limit may be so with each connection:
+  // that is worth one line, not one for each.
+  bool MayComplain() {
+    const MonotonicTime now = clock.Now();
+    if (now < next_complaint) return false;
+    next_complaint = now + absl::Seconds(10);
+    return true;
+  }
 
   // The next number by chance (xorshift32), the same in each run: for fair choices, not for secrets.
   uint32_t NextChance() {

@@ -10,6 +10,7 @@
 //  - Control passes from coroutine to coroutine by symmetric transfer (a child that is awaited starts, a parent goes on
 //    when it has ended), at most `kTransfers` times per resume; then the task goes to the end of the FIFO. That also
 //    unwinds the stack: not every compiler, at every level of optimisation, makes a transfer a tail call.
+//  - A task that ends, and whoever joined it as its last, go on in the same resume, once the stack is unwound.
 //  - An operation may complete without suspending, at most `kInlineCompletions` times per resume; then it goes through
 //    the FIFO.
 //  - The scheduler runs at most `kResumesPerTurn` suspensions, and then looks at timers, I/O and other threads.

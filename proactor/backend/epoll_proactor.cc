@@ -81,7 +81,7 @@ void EpollProactor::Submit(OperationBase& operation) {
 int EpollProactor::Postpone(OperationBase& operation, int result) {
   Ready* ready = ReadyOf(operation);
   if (ready != nullptr) {
-    int watching = Watch(*operation.descriptor());
+    int watching = Watch(operation);
     if (watching < 0 && watching != -EPERM) return watching;
     if (watching == 0 && (result == -EAGAIN || !IsReady(operation, system()))) {
       // Reports that came before this are still to be taken, and will set it again.
@@ -112,7 +112,8 @@ void EpollProactor::Cancel(OperationBase& operation) {
   operation.Complete(-ECANCELED);
 }
 
-int EpollProactor::Watch(Descriptor& descriptor) {
+int EpollProactor::Watch(OperationBase& operation) {
+  Descriptor& descriptor = *operation.descriptor();
   if (descriptor.watcher == this) return 0;
   if (descriptor.kind == DescriptorKind::kRegularFile) return -EPERM;
   descriptor.StopWatching();
@@ -120,7 +121,7 @@ int EpollProactor::Watch(Descriptor& descriptor) {
   int result = kernel_.Control(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);
   // Left from a descriptor that was closed behind the library's back while a duplicate keeps the file open.
   if (result == -EEXIST) result = kernel_.Control(epoll_fd_, EPOLL_CTL_MOD, descriptor.number, &event);
-  if (result == -ENOSPC || result == -ENOMEM) [[unlikely]] {
+  if ((result == -ENOSPC || result == -ENOMEM) && operation.loop().MayComplain()) [[unlikely]] {
     std::string what = absl::StrCat("epoll cannot watch descriptor ", descriptor.number);
     Log(LogSeverity::kError,
         absl::StrCat(ErrnoToStatus(-result, what).message(),

@@ -54,10 +54,7 @@ bool OperationBase::BeginPause(Pause& pause) {
   Loop& loop = *context_.loop;
   if (context_.scope->cancelled() || cancel_requested() || !pause.Begin(loop)) return false;
   loop.counters.accepts_parked.Add();
-  // A server at its limit may have to wait for each connection: that is worth one line, not one for each.
-  constexpr absl::Duration kQuiet = absl::Seconds(10);
-  if (MonotonicTime now = loop.clock.Now(); now >= loop.next_complaint) {
-    loop.next_complaint = now + kQuiet;
+  if (loop.MayComplain()) {
     Log(LogSeverity::kWarning,
         absl::StrCat(ErrnoToStatus(-result_, Describe()).message(), "; it goes on when that has changed"));
   }
