@@ -16,6 +16,7 @@
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "proactor/yield.h"
 #include "tests/support/backends.h"
 
 namespace proactor {
@@ -373,6 +374,28 @@ TEST(CancelScopeTest, TenThousandSleepersAreCancelledInOneTurn) {
   EXPECT_EQ(cancelled, 10'000);
   EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
 }
+
+class TimeoutBeginTest : public BackendTest {};
+
+// Time passes between the call and the end of the step: the deadline is as far from that as was asked for.
+TEST_P(TimeoutBeginTest, ATimeoutBeginsAtTheEndOfTheStep) {
+  auto body = [&](CancelScope& scope) -> Task<absl::Status> {
+    const Clock& clock = scope.context().loop->clock;
+    scope.SetTimeout(absl::Hours(1));
+    const MonotonicTime called = clock.Now();
+    if (!simulated()) {
+      while (clock.Now() < called + absl::Milliseconds(1)) {
+      }
+    }
+    const MonotonicTime step_ends = clock.Now();
+    co_await Try(Yield());
+    EXPECT_GE(scope.deadline(), step_ends + absl::Hours(1));
+    EXPECT_LE(scope.deadline(), clock.Now() + absl::Hours(1));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithCancelScope(body)), IsOk());
+}
+INSTANTIATE_ON_EVERY_BACKEND(TimeoutBeginTest);
 
 class CancelReasonTest : public BackendTest {};
 
