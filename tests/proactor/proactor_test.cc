@@ -40,6 +40,10 @@ TEST_P(ProactorTest, SaysWhoItIs) {
       EXPECT_EQ(proactor().name(), "io_uring");
       EXPECT_NE(&proactor().system(), &System::Real());
       break;
+    case Backend::kFakeEpoll:
+      EXPECT_EQ(proactor().name(), "epoll");
+      EXPECT_FALSE(proactor().system().may_block());
+      break;
   }
 }
 

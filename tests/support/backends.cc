@@ -7,6 +7,7 @@
 #include "proactor/backend/io_uring_proactor.h"
 #include "proactor/feature.h"
 #include "proactor/log.h"
+#include "tests/support/fake_epoll_world.h"
 #include "tests/support/fake_ring_world.h"
 
 namespace proactor {
@@ -21,6 +22,8 @@ std::string BackendName(Backend backend) {
       return "Simulated";
     case Backend::kFakeIoUring:
       return "FakeIoUring";
+    case Backend::kFakeEpoll:
+      return "FakeEpoll";
   }
   return "";
 }
@@ -50,7 +53,10 @@ Bench::Bench(Backend backend, uint64_t seed) {
       break;
     case Backend::kFakeIoUring:
       world_ = MakeFakeRingWorld({.seed = seed}, EveryFault(),
-                                 {.disabled = Checked(DisabledFeaturesOfEnvironment())});
+                                 {.disabled = Checked(DisabledFeaturesOfEnvironment()), .restricted = Restricted()});
+      break;
+    case Backend::kFakeEpoll:
+      world_ = MakeFakeEpollWorld({.seed = seed});
       break;
   }
 }

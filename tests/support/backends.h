@@ -22,8 +22,9 @@
 
 namespace proactor {
 
-// kFakeIoUring: the real IoUringProactor over a fake kernel where everything goes wrong that may (fake_ring_world.h).
-enum class Backend { kIoUring, kEpoll, kSimulated, kFakeIoUring };
+// kFakeIoUring and kFakeEpoll: the real proactors over fake kernels where everything goes wrong that may
+// (fake_ring_world.h, fake_epoll_world.h).
+enum class Backend { kIoUring, kEpoll, kSimulated, kFakeIoUring, kFakeEpoll };
 
 // Those with a kernel.
 inline constexpr Backend kRealBackends[] = {Backend::kIoUring, Backend::kEpoll};
@@ -31,7 +32,7 @@ inline constexpr Backend kRealBackends[] = {Backend::kIoUring, Backend::kEpoll};
 std::string BackendName(Backend backend);
 
 // With no kernel, in virtual time.
-inline bool IsSimulated(Backend backend) { return backend == Backend::kSimulated || backend == Backend::kFakeIoUring; }
+inline bool IsSimulated(Backend backend) { return backend != Backend::kIoUring && backend != Backend::kEpoll; }
 
 // A scheduler on the backend. A simulated one moves 1 to n bytes at a time, as its seed says.
 class Bench {
@@ -46,7 +47,8 @@ class Bench {
   }
 
   Scheduler& scheduler() { return world_ != nullptr ? world_->scheduler() : *scheduler_; }
-  System& system() { return scheduler().proactor().system(); }
+  // For calls of the test's own, which may block.
+  System& system() { return world_ != nullptr ? world_->system() : scheduler().proactor().system(); }
   const Counters& counters() { return scheduler().counters(); }
 
  private:
@@ -73,8 +75,8 @@ class BackendTest : public ::testing::TestWithParam<Backend> {
   INSTANTIATE_TEST_SUITE_P(Every, Test, __VA_ARGS__,           \
                            [](const ::testing::TestParamInfo<Backend>& info) { return BackendName(info.param); })
 #define INSTANTIATE_ON_EVERY_BACKEND(Test)                                                                        \
-  INSTANTIATE_ON_BACKENDS(                                                                                        \
-      Test, ::testing::Values(Backend::kIoUring, Backend::kEpoll, Backend::kSimulated, Backend::kFakeIoUring))
+  INSTANTIATE_ON_BACKENDS(Test, ::testing::Values(Backend::kIoUring, Backend::kEpoll, Backend::kSimulated,        \
+                                                  Backend::kFakeIoUring, Backend::kFakeEpoll))
 #define INSTANTIATE_ON_REAL_BACKENDS(Test) INSTANTIATE_ON_BACKENDS(Test, ::testing::ValuesIn(kRealBackends))
 
 }  // namespace proactor
