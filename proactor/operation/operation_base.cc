@@ -47,7 +47,11 @@ bool OperationBase::SubmitAgain() {
   Loop& loop = *context_.loop;
   loop.counters.resubmissions.Add();
   loop.proactor.Submit(*this);
-  return (state_ & kInFlight) != 0;
+  if ((state_ & kInFlight) != 0) return true;
+  // A result at once, which may be another part, or another interruption: not for ever while others wait.
+  if (loop.ready_queue.TakeInlineCompletion()) return false;
+  loop.ready_queue.Push(*this);
+  return true;
 }
 
 bool OperationBase::BeginPause(Pause& pause) {

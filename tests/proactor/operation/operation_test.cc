@@ -3,6 +3,7 @@
 
 #include <liburing.h>
 
+#include <atomic>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "proactor/operation/recv.h"
 #include "proactor/task_record.h"
 #include "proactor/testing/status_matchers.h"
+#include "proactor/yield.h"
 #include "tests/proactor/operation/operands.h"
 
 // What a user of the library writes, in a namespace and a file of their own: an operation that the library does not
@@ -238,6 +240,40 @@ TEST_P(OperationStructTest, ADumpNamesItAndItsDescriptor) {
   }).IgnoreError();
   std::string wanted = "waits for recv on descriptor " + std::to_string(connection.server->number) + "\n";
   EXPECT_NE(dump.find(wanted), std::string::npos) << dump;
+}
+
+// One that is interrupted until somebody else has run.
+struct OftenInterruptedOp {
+  static constexpr char kName[] = "often interrupted";
+  static constexpr Readiness kReadiness = Readiness::kBlocking;
+  using Value = void;
+
+  const std::atomic<bool>& over;
+  std::atomic<int>& calls;
+
+  void Prepare(io_uring_sqe& entry) const { entry.opcode = kNoOpcode; }
+  int Perform(System&) const {
+    // The bound is for a test that fails.
+    return ++calls < 1'000'000 && !over ? -EINTR : 0;
+  }
+  void ToValue(int) const {}
+};
+
+TEST_P(OperationStructTest, BeingInterruptedAtOnceAgainAndAgainDoesNotStarveOthers) {
+  std::atomic<bool> over = false;
+  std::atomic<int> calls = 0;
+  auto other = [&]() -> Task<absl::Status> {
+    for (int i = 0; i < 10; ++i) co_await Try(Yield());
+    over = true;
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(other());
+    co_await Try(MakeOperation(OftenInterruptedOp{over, calls}));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_LT(calls, 1'000'000);
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(OperationStructTest);
