@@ -15,13 +15,17 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "proactor/backend/epoll_proactor.h"
+#include "proactor/fs/file.h"
 #include "proactor/log.h"
 #include "proactor/net/tcp.h"
 #include "proactor/scheduler.h"
+#include "proactor/sleep.h"
 #include "proactor/task.h"
+#include "proactor/task_group.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/support/fake_epoll_world.h"
 
 namespace proactor {
 namespace {
@@ -193,6 +197,60 @@ TEST(EpollOverFakeTest, WithoutRoomToWatchAWaitFailsAndSaysWhatToDo) {
     EXPECT_EQ(log.find("epoll cannot watch descriptor", line + 1), std::string::npos) << "it is said once: " << log;
   }
   SetLogSink(std::move(before));
+}
+
+// --- The real proactor, and reports that are not what they seem. ---
+
+// All that a stream takes without waiting, by a call of the test's own.
+void Fill(SimulatedSystem& system, const TcpStream& stream) {
+  while (system.Send(stream.descriptor_number(), "filling", 7) > 0) continue;
+}
+
+void Drain(SimulatedSystem& system, const TcpStream& stream) {
+  char buffer[4096];
+  while (system.Receive(stream.descriptor_number(), buffer, sizeof(buffer)) > 0) continue;
+}
+
+TEST(EpollOverFakeTest, AReportOfBothDirectionsIsForTheReaderAndTheWriter) {
+  auto world = MakeFakeEpollWorld({.short_transfers = false, .interruptions = false}, {});
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(80)));
+    TcpStream client = co_await Try(TcpStream::Connect(SocketAddress::Loopback(80)));
+    TcpStream server = co_await Try(listener.Accept());
+    Fill(world->system(), server);
+    char buffer[16];
+    auto read = [&]() -> Task<absl::Status> { co_return (co_await server.Read(buffer)).status(); };
+    auto write = [&]() -> Task<absl::Status> { co_return co_await server.WriteAll("more"); };
+    group.Spawn(read());
+    group.Spawn(write());
+    co_await Try(Sleep(absl::Milliseconds(1)));
+    Drain(world->system(), client);
+    EXPECT_EQ(world->system().Send(client.descriptor_number(), "x", 1), 1);
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world->Run(WithTaskGroup(body)), IsOk());
+}
+
+TEST(EpollOverFakeTest, AWrongReportEndsNoWait) {
+  for (bool pipes_know_nowait : {true, false}) {
+    auto world = MakeFakeEpollWorld({}, {.pipes_know_nowait = pipes_know_nowait, .spurious = 2});
+    auto body = [&]() -> Task<absl::Status> {
+      TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(80)));
+      TcpStream client = co_await Try(TcpStream::Connect(SocketAddress::Loopback(80)));
+      TcpStream server = co_await Try(listener.Accept());
+      auto [reader, writer] = world->system().MakePipe();
+      File pipe = co_await Try(File::Adopt(reader));
+      char buffer[16];
+      absl::StatusOr<size_t> nothing = co_await WithTimeout(absl::Seconds(1), server.Read(buffer));
+      EXPECT_THAT(nothing, StatusIs(absl::StatusCode::kDeadlineExceeded));
+      nothing = co_await WithTimeout(absl::Seconds(1), pipe.Read(buffer));
+      EXPECT_THAT(nothing, StatusIs(absl::StatusCode::kDeadlineExceeded));
+      world->system().Close(writer);
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(world->Run(body()), IsOk());
+  }
 }
 
 }  // namespace
