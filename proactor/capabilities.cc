@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/capabilities.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 
 namespace proactor {
@@ -36,14 +34,18 @@ Capabilities Capabilities::Without(std::string_view backend, std::string_view re
   return capabilities;
 }
 
+FeatureSet Capabilities::On() const {
+  FeatureSet on;
+  for (const Capability& capability : features) {
+    if (capability.state == Capability::kOn) on.Add(capability.feature);
+  }
+  return on;
+}
+
 std::string Capabilities::RouteOf(Feature operation) const {
   Substitute substitute = FactsOf(operation).substitute;
   if (backend == "io_uring" && Has(operation)) {
-    // Sockets are made for what the most demanding of their operations needs.
-    bool all = std::ranges::all_of(AllFeatures(), [this](const FeatureFacts& facts) {
-      return facts.substitute != Substitute::kPoll || Has(facts.feature);
-    });
-    return all || substitute != Substitute::kPoll ? "ring" : "poll, then ring";
+    return substitute != Substitute::kPoll || SocketsMayBlock(On()) ? "ring" : "poll, then ring";
   }
   if (backend != "io_uring" && backend != "epoll") return backend;
   if (substitute == Substitute::kPool) return "pool";

@@ -50,6 +50,8 @@ struct Capabilities {
 
   bool Has(Feature feature) const { return features[static_cast<size_t>(feature)].state == Capability::kOn; }
 
+  // Those that are.
+  FeatureSet On() const;
   // The way that an operation takes, which is one of the features: "ring"; "poll, then ring" where sockets do not
   // block; "poll, then call" and "epoll, then call" for system calls once they cannot block; "pool" for a thread that
   // may.

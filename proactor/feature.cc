@@ -135,6 +135,12 @@ std::string FirstKernel(Feature feature) {
 
 FeatureSet OptionalFeatures() { return NewerThan({0, 0}); }
 
+bool SocketsMayBlock(FeatureSet on) {
+  return std::ranges::all_of(kFeatures, [on](const FeatureFacts& facts) {
+    return facts.substitute != kPoll || on.Contains(facts.feature);
+  });
+}
+
 std::span<const std::string_view> FeatureProfiles() { return kProfiles; }
 
 absl::StatusOr<FeatureSet> ParseFeatures(std::string_view words) {

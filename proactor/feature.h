@@ -125,6 +125,10 @@ inline constexpr FeatureSet kEveryFeature((uint64_t{1} << kFeatureCount) - 1);
 // Those that io_uring can be used without: what the word `all` means.
 FeatureSet OptionalFeatures();
 
+// Whether sockets may be blocking ones where io_uring has these: it has every operation on them. They are made for what
+// the most demanding of their operations needs, and one that is done by a poll and a call must not block.
+bool SocketsMayBlock(FeatureSet on);
+
 // What a list of names and of words for several means, with commas between them.
 // Result: `kInvalidArgument`, with the nearest name and all that there are, for any other.
 absl::StatusOr<FeatureSet> ParseFeatures(std::string_view words);

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <limits>
 #include <string>
@@ -37,13 +36,6 @@ uint64_t UserData(const OperationBase& operation) {
 
 constexpr int kPostponed = std::numeric_limits<int>::min();
 
-// Whether no operation on sockets is performed here, for which they would have to be non-blocking.
-bool SocketsMayBlock(const Ring& ring) {
-  return std::ranges::all_of(AllFeatures(), [&](const FeatureFacts& facts) {
-    return facts.substitute != Substitute::kPoll || ring.Has(facts.feature);
-  });
-}
-
 // What is known of the direction that an operation waits for; null for one that is for the pool.
 Ready* ReadyOf(const OperationBase& operation) {
   Descriptor* descriptor = operation.descriptor();
@@ -75,7 +67,7 @@ absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOpt
 IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, int wake_fd)
     : KernelProactor(machine, wake_fd),
       ring_(std::move(ring)),
-      system_(SocketsMayBlock(*ring_) ? machine.system() : machine.non_blocking_system()),
+      system_(SocketsMayBlock(ring_->features()) ? machine.system() : machine.non_blocking_system()),
       offload_(machine.blocking_jobs(), machine.system()) {}
 
 IoUringProactor::~IoUringProactor() {

@@ -78,6 +78,14 @@ TEST(ParseFeaturesTest, AnUnknownNameIsAnErrorThatNamesTheNearestAndAllThereAre)
               StatusIs(absl::StatusCode::kInvalidArgument, Not(HasSubstr("is it"))));
 }
 
+TEST(FeatureTest, SocketsMayBlockWhereEveryOperationOnThemIsThere) {
+  EXPECT_TRUE(SocketsMayBlock(kEveryFeature));
+  EXPECT_TRUE(SocketsMayBlock(kEveryFeature.Without(*ParseFeatures("read,fsync,no_iowait"))));
+  for (const char* operation : {"accept", "connect", "recv", "recvmsg", "send", "sendmsg"}) {
+    EXPECT_FALSE(SocketsMayBlock(kEveryFeature.Without(*ParseFeatures(operation)))) << operation;
+  }
+}
+
 class DisabledFeaturesTest : public ::testing::Test {
  protected:
   void TearDown() override { unsetenv("PROACTOR_DISABLE"); }
