@@ -8,16 +8,38 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/backend/fake_kernel.h"
+#include "proactor/backend/ring.h"
 #include "proactor/backend_choice.h"
+#include "proactor/descriptor.h"
 #include "proactor/fs/file.h"
+#include "proactor/operation/accept.h"
+#include "proactor/operation/close.h"
+#include "proactor/operation/connect.h"
+#include "proactor/operation/open.h"
+#include "proactor/operation/read.h"
+#include "proactor/operation/recv.h"
+#include "proactor/operation/recv_list.h"
+#include "proactor/operation/send_all.h"
+#include "proactor/operation/send_all_list.h"
+#include "proactor/operation/splice.h"
+#include "proactor/operation/stat.h"
+#include "proactor/operation/sync.h"
+#include "proactor/operation/truncate.h"
+#include "proactor/operation/write_all.h"
 #include "proactor/proactor.h"
 #include "proactor/run.h"
 #include "proactor/scheduler.h"
@@ -67,6 +89,59 @@ void DropPrivilegesTooLate() {
 TEST(SecurityDeathTest, PrivilegesThatAreDroppedAfterTheRingWasMadeAreFatal) {
   if (geteuid() != 0) GTEST_SKIP() << "only root has privileges to drop";
   EXPECT_EXIT(DropPrivilegesTooLate(), ::testing::KilledBySignal(SIGABRT), "privileges have changed since it was set");
+}
+
+// What an operation asks of io_uring.
+template <class Op>
+unsigned OpcodeOf(Op op) {
+  io_uring_sqe entry = {};
+  op.Prepare(entry);
+  return entry.opcode;
+}
+
+int OperationsInTheSources() {
+  int count = 0;
+  for (const auto& file : std::filesystem::directory_iterator("proactor/operation")) {
+    std::ifstream text(file.path());
+    for (std::string line; std::getline(text, line);) {
+      count += line.starts_with("  static constexpr char kName[]") ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+// One that is not among what the ring allows would be performed without it, and nobody would notice.
+TEST(SecurityTest, ARestrictedRingHasEveryOperationOfTheLibrary) {
+  Descriptor descriptor = {.system = System::Real(), .number = -1, .kind = DescriptorKind::kOther};
+  Descriptor* on = &descriptor;
+  char buffer[1];
+  std::span<char> in[] = {buffer};
+  std::string_view out[] = {"x"};
+  struct statx facts;
+  const unsigned opcodes[] = {
+      OpcodeOf(AcceptOp{.descriptor = on}),
+      OpcodeOf(CloseOp{.descriptor = on}),
+      OpcodeOf(ConnectOp{.descriptor = on, .address = nullptr, .size = 0}),
+      OpcodeOf(OpenOp{.system = &System::Real(), .path = "", .flags = 0}),
+      OpcodeOf(ReadOp{{.descriptor = on, .buffer = buffer}}),
+      OpcodeOf(ReadAtOp{{.descriptor = on, .buffer = buffer}}),
+      OpcodeOf(RecvOp{.descriptor = on, .buffer = buffer}),
+      OpcodeOf(RecvListOp{.descriptor = on, .list = ListTransfer<std::span<char>>(in)}),
+      OpcodeOf(SendAllOp{.descriptor = on, .bytes = "x"}),
+      OpcodeOf(SendAllListOp{.descriptor = on, .list = ListTransfer<std::string_view>(out)}),
+      OpcodeOf(SpliceOp{.input = on, .descriptor = on, .size = 1}),
+      OpcodeOf(StatOp{.descriptor = on, .facts = &facts}),
+      OpcodeOf(SyncOp{.descriptor = on}),
+      OpcodeOf(TruncateOp{.descriptor = on, .size = 0}),
+      OpcodeOf(WriteAllOp{{.descriptor = on, .bytes = "x"}}),
+      OpcodeOf(WriteAllAtOp{{.descriptor = on, .bytes = "x"}}),
+  };
+  EXPECT_EQ(OperationsInTheSources(), static_cast<int>(std::size(opcodes)) + 1) << "the other one is CallOp";
+  SimulatedSystem system;
+  FakeKernel kernel(system);
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({.restricted = true}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  for (unsigned opcode : opcodes) EXPECT_TRUE((*ring)->Supports(opcode)) << opcode;
 }
 
 TEST(SecurityTest, ARestrictedRingServesFilesAndSockets) {

@@ -88,10 +88,13 @@ int FakeKernel::Register(int fd, unsigned opcode, void* argument, unsigned count
   if (opcode >= options_.profile.registrations) return -EINVAL;
   FakeRing* ring = Find(fd, registered);
   if (ring == nullptr) return -EBADF;
+  if (!ring->restrictions().AllowRegistration(opcode)) return -EACCES;
   switch (opcode) {
     case IORING_REGISTER_PROBE:
       Probe(*static_cast<io_uring_probe*>(argument), count);
       return 0;
+    case IORING_REGISTER_RESTRICTIONS:
+      return ring->Restrict({static_cast<const io_uring_restriction*>(argument), count});
     case IORING_REGISTER_ENABLE_RINGS:
       return ring->Enable();
     case IORING_REGISTER_IOWQ_MAX_WORKERS:

@@ -9,7 +9,8 @@
 //
 // It does whatever Linux may: what it offers is its profile, and what it makes difficult are its faults, which the seed
 // decides. It is as strict as it can be: flags that its profile does not have are EINVAL, a ring that is used before
-// it is enabled is EBADFD, one that is used from a second thread is EEXIST.
+// it is enabled is EBADFD, one that is used from a second thread is EEXIST, what a restricted one does not allow is
+// EACCES.
 //
 // Threads: the simulation's.
 #ifndef PROACTOR_BACKEND_FAKE_KERNEL_H_

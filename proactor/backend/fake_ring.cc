@@ -21,14 +21,20 @@ FakeRing::FakeRing(FakeMachine& machine, const FakeKernelOptions& options, io_ur
       faults_(options.faults),
       setup_flags_(params.flags),
       queues_(params),
+      restrictions_(profile_),
       thread_(std::this_thread::get_id()),
       enabled_(!HasFlag(IORING_SETUP_R_DISABLED)) {}
 
 int FakeRing::Enable() {
   if (enabled_) return -EBADFD;
   enabled_ = true;
+  restrictions_.Enforce();
   thread_ = std::this_thread::get_id();
   return 0;
+}
+
+int FakeRing::Restrict(std::span<const io_uring_restriction> list) {
+  return enabled_ ? -EBADFD : restrictions_.Register(list);
 }
 
 bool FakeRing::Happens(unsigned one_in) { return one_in != 0 && chance_.OneIn(one_in); }
@@ -71,8 +77,9 @@ int FakeRing::Submit(unsigned count) {
 }
 
 bool FakeRing::Start(const io_uring_sqe& entry) {
-  if (!Knows(entry)) {
-    PostOne({.user_data = entry.user_data, .res = -EINVAL, .flags = 0});
+  bool known = Knows(entry);
+  if (!known || !restrictions_.Allow(entry)) {
+    PostOne({.user_data = entry.user_data, .res = known ? -EACCES : -EINVAL, .flags = 0});
     return false;
   }
   in_flight_.push_back(std::make_unique<InFlight>(InFlight{FakeRequest(entry), machine_.AfterLatency()}));

@@ -25,6 +25,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -33,6 +34,7 @@
 #include "proactor/backend/fake_machine.h"
 #include "proactor/backend/fake_queues.h"
 #include "proactor/backend/fake_request.h"
+#include "proactor/backend/fake_restrictions.h"
 #include "proactor/monotonic_time.h"
 
 namespace proactor {
@@ -43,6 +45,7 @@ class FakeRing {
 
   // -EBADFD if it is enabled already.
   int Enable();
+  int Restrict(std::span<const io_uring_restriction> list);
 
   struct Request {
     unsigned submit = 0;
@@ -59,6 +62,7 @@ class FakeRing {
 
   FakeQueues& queues() { return queues_; }
   FakeBuffers& buffers() { return buffers_; }
+  const FakeRestrictions& restrictions() const { return restrictions_; }
   size_t in_flight() const { return in_flight_.size(); }
 
  private:
@@ -83,7 +87,7 @@ class FakeRing {
   bool Happens(unsigned one_in);
 
   int Submit(unsigned count);
-  // False: the entry makes no sense to this kernel.
+  // False: the entry makes no sense to this kernel, or is not allowed.
   bool Start(const io_uring_sqe& entry);
   bool Knows(const io_uring_sqe& entry) const;
   int GetEvents(const Request& request, const std::function<void()>& deadlock);
@@ -115,6 +119,7 @@ class FakeRing {
   const unsigned setup_flags_;
   FakeQueues queues_;
   FakeBuffers buffers_;
+  FakeRestrictions restrictions_;
   std::thread::id thread_;  // That enabled it.
   bool enabled_;
   bool inside_ = false;     // An enter, or the answer to an interrupt.

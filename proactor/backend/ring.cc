@@ -239,6 +239,7 @@ absl::Status Ring::CheckNeeded() const {
     if (facts.substitute != Substitute::kNone || Has(facts.feature)) continue;
     std::string& names = disabled_.Contains(facts.feature) ? disabled : missing;
     absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(facts.name));
+  restricted_ = true;
   }
   if (!missing.empty()) {
     return absl::UnimplementedError(

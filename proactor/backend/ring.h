@@ -111,6 +111,8 @@ class Ring {
   // Whether memory was short for a ring of the size that was asked for.
   bool shrunk() const { return shrunk_; }
 
+  // Whether the kernel refuses what the library does not use.
+  bool restricted() const { return restricted_; }
  private:
   explicit Ring(RingKernel& kernel) : kernel_(kernel) {}
 
@@ -143,6 +145,7 @@ class Ring {
   bool enabled_ = false;
   bool shrunk_ = false;
   std::bitset<256> supported_;
+  bool restricted_ = false;
 
   unsigned tail_ = 0;  // Entries up to here are filled; the kernel is told at the next enter.
   struct {

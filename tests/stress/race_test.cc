@@ -99,6 +99,7 @@ TEST_P(RaceTest, OverFakeKernelsThatDoWhatTheyMayNothingIsLost) {
     SCOPED_TRACE(profile.name);
     // Queues that are full most of the time, in some.
     RingOptions ring = seed % 3 == 0 ? RingOptions{.entries = 2, .completions = 4} : RingOptions{};
+    ring.restricted = seed % 2 == 0;
     auto world = MakeFakeRingWorld({.seed = static_cast<uint64_t>(seed), .max_latency = absl::Microseconds(20)},
                                    {.profile = profile, .faults = FakeFaults::All()}, ring);
     RaceSystem system = {.directory = "",

@@ -30,6 +30,8 @@ std::string BackendName(Backend backend) {
 
 namespace {
 
+bool Restricted() { return getenv("PROACTOR_TEST_RESTRICTED") != nullptr; }
+
 template <class T>
 T Checked(absl::StatusOr<T> made) {
   Check(made.ok(), [&] { return std::string(made.status().message()); });
@@ -43,7 +45,7 @@ Bench::Bench(Backend backend, uint64_t seed) {
     case Backend::kIoUring:
       scheduler_ = std::make_unique<Scheduler>(
           Checked(IoUringProactor::Create({.disabled = Checked(DisabledFeaturesOfEnvironment()),
-                                           .restricted = getenv("PROACTOR_TEST_RESTRICTED") != nullptr})));
+                                           .restricted = Restricted()})));
       break;
     case Backend::kEpoll:
       scheduler_ = std::make_unique<Scheduler>(Checked(EpollProactor::Create()));

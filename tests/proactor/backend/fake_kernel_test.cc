@@ -249,3 +249,50 @@ TEST(FakeKernelDeathTest, LostCompletionsEndTheProcessWithASentence) {
 
 }  // namespace
 }  // namespace proactor
+int ResultOf(Ring& ring, unsigned opcode, unsigned flags = 0) {
+  io_uring_sqe* entry = ring.NextEntry();
+  entry->opcode = static_cast<__u8>(opcode);
+  entry->flags = static_cast<__u8>(flags);
+  entry->fd = -1;
+  ring.Push();
+  EXPECT_EQ(ring.Enter(1, MonotonicTime::Infinite()), 1);
+  int result = 1;
+  ring.Reap([](uint64_t) {}, [&](const io_uring_cqe& completion) { result = completion.res; });
+  return result;
+}
+
+TEST(StrictFakeKernelTest, ARestrictedRingRefusesWhatItDoesNotAllow) {
+  SimulatedSystem system;
+  FakeKernel kernel(system, {});
+  kernel.Trust();
+  std::unique_ptr<Ring> ring = *Ring::Create({.restricted = true}, kernel);
+  EXPECT_TRUE(ring->restricted());
+  ASSERT_THAT(ring->Enable(), IsOk());
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_NOP), 0);
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_NOP, IOSQE_ASYNC), 0);
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_NOP, IOSQE_IO_DRAIN), -EACCES);
+  EXPECT_EQ(ResultOf(*ring, IORING_OP_SOCKET), -EACCES);
+  EXPECT_EQ(ResultOf(*ring, 200), -EINVAL) << "there is no such operation";
+}
+
+TEST(StrictFakeKernelTest, RestrictionsComeOnceAndBeforeTheRingIsEnabled) {
+  SimulatedSystem system;
+  FakeKernel kernel(system, {});
+  io_uring_params params = {};
+  params.flags = IORING_SETUP_R_DISABLED;
+  int ring = kernel.Setup(8, &params);
+  io_uring_restriction nop = {};
+  nop.opcode = IORING_RESTRICTION_SQE_OP;
+  nop.sqe_op = IORING_OP_NOP;
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_RESTRICTIONS, &nop, 1), 0);
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_RESTRICTIONS, &nop, 1), -EBUSY);
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_ENABLE_RINGS, nullptr, 0), 0);
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_ENABLE_RINGS, nullptr, 0), -EACCES);
+  EXPECT_EQ(kernel.Register(ring, IORING_REGISTER_RESTRICTIONS, &nop, 1), -EACCES);
+  kernel.Close(ring);
+  params = {};
+  int enabled = kernel.Setup(8, &params);
+  EXPECT_EQ(kernel.Register(enabled, IORING_REGISTER_RESTRICTIONS, &nop, 1), -EBADFD);
+  kernel.Close(enabled);
+}
+
