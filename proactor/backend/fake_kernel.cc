@@ -48,7 +48,7 @@ int FakeKernel::Setup(unsigned entries, io_uring_params* params) {
   bool chosen = (params->flags & IORING_SETUP_CQSIZE) != 0;
   params->cq_entries = chosen ? rounded(params->cq_entries, 2 * kMostEntries) : 2 * params->sq_entries;
   if (params->sq_entries == 0 || params->cq_entries < params->sq_entries) return -EINVAL;
-  if (params->sq_entries > profile.largest_ring) return -ENOMEM;
+  if (params->sq_entries > profile.largest_ring || machine_.Now() < memory_at_) return -ENOMEM;
   params->features = profile.features;
   rings_[next_ring_] = std::make_unique<FakeRing>(machine_, options_, *params);
   return next_ring_++;

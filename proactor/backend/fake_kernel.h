@@ -27,6 +27,7 @@
 #include "proactor/backend/fake_ring.h"
 #include "proactor/backend/ring_kernel.h"
 #include "proactor/backend/simulated_system.h"
+#include "proactor/monotonic_time.h"
 
 namespace proactor {
 
@@ -38,6 +39,9 @@ class FakeKernel final : public RingKernel {
 
   // Called when an enter would wait for ever; it returns then, as if interrupted. Without it that is a fatal check.
   void OnDeadlock(std::function<void()> hook) { on_deadlock_ = std::move(hook); }
+
+  // Until then there is no locked memory left for a ring, of any size.
+  void FreeMemoryAt(MonotonicTime when) { memory_at_ = when; }
 
   // As when memory runs out: completions are lost, and each enter says so from now on (EBADR).
   void LoseCompletions();
@@ -62,6 +66,7 @@ class FakeKernel final : public RingKernel {
   FakeKernelOptions options_;
   FakeMachine machine_;
   std::function<void()> on_deadlock_;
+  MonotonicTime memory_at_ = MonotonicTime::Past();
   int next_ring_ = 2'000'000;  // Beyond all descriptors and events.
   std::map<int, std::unique_ptr<FakeRing>> rings_;
   std::map<int, int> registered_;  // By index: the ring's number.

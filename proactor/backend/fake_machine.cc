@@ -18,6 +18,11 @@ FakeMachine::~FakeMachine() { system_.OnChange(nullptr); }
 
 uint32_t FakeMachine::seed() const { return std::max(static_cast<uint32_t>(system_.options().seed), 1u); }
 
+void FakeMachine::Pause(absl::Duration time) {
+  ++pauses_;
+  system_.clock().AdvanceTo(Now() + time);
+}
+
 int FakeMachine::OpenEvent() {
   events_.emplace_back();
   return kFirstEvent + static_cast<int>(events_.size()) - 1;

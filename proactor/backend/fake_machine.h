@@ -44,6 +44,8 @@ class FakeMachine final : public Machine, private JobRunner {
   JobRunner& blocking_jobs() override { return *this; }
   MonotonicTime Now() const override { return system_.clock().Now(); }
   absl::Time WallTime() const override { return system_.clock().WallTime(); }
+  void Pause(absl::Duration time) override;
+  int pauses() const { return pauses_; }
   uint32_t seed() const override;
 
   // Their numbers are beyond those of the system's descriptors, which they are none of.
@@ -89,6 +91,7 @@ class FakeMachine final : public Machine, private JobRunner {
   std::function<void()> on_interrupt_;
   std::deque<Event> events_;  // Stay where they are.
   std::vector<Job> jobs_;
+  int pauses_ = 0;
 };
 
 }  // namespace proactor

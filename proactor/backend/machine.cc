@@ -24,6 +24,7 @@ class RealMachine final : public Machine {
     return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
   }
   absl::Time WallTime() const override { return absl::Now(); }
+  void Pause(absl::Duration time) override { absl::SleepFor(time); }
 
   int OpenEvent() override {
     int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -38,6 +38,8 @@ class Machine {
 
   virtual MonotonicTime Now() const = 0;
   virtual absl::Time WallTime() const = 0;
+  // The calling thread does nothing for so long. Not while a loop runs: all of its tasks would stand still.
+  virtual void Pause(absl::Duration time) = 0;
 
   // An event counter (eventfd(2)) that does not block: its descriptor, or -errno. It is readable from an `AddEvent` to
   // the next `TakeEvents`; each `AddEvent` is an edge.

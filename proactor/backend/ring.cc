@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "proactor/errors.h"
 
 namespace proactor {
@@ -80,6 +81,8 @@ constexpr FeatureOpcode kFeatureOpcodes[] = {
 };
 
 constexpr unsigned kSmallestRing = 32;
+// The kernel gives locked memory back from a worker, once a ring's last reference is gone.
+constexpr absl::Duration kMemoryComesBack = absl::Milliseconds(20);
 constexpr unsigned kTestRing = 4;
 // Much more than a request takes that has nothing to do.
 constexpr int64_t kTestNanoseconds = 1'000'000'000;
@@ -135,19 +138,27 @@ absl::Status Ring::SetUp(RingOptions options) {
   disabled_ = options.disabled;
   features_ = kEveryFeature.Without(options.disabled | kernel_.lacks());
   FeatureSet wanted = features_;
+  RingOptions size = options;
+  bool paused = false;
   io_uring_params params;
   while (true) {
     params = {};
     params.flags = FlagsOf(wanted) | IORING_SETUP_R_DISABLED;
-    params.cq_entries = options.completions;
-    fd_ = kernel_.Setup(options.entries, &params);
+    params.cq_entries = size.completions;
+    fd_ = kernel_.Setup(size.entries, &params);
     if (fd_ >= 0) break;
     if (fd_ == -EINVAL && LeaveOutNewest(wanted)) continue;
-    if (fd_ != -ENOMEM || options.entries <= kSmallestRing) return ErrnoToStatus(-fd_, "io_uring_setup");
-    shrunk_ = true;
-    options.entries /= 2;
-    options.completions = std::max(options.completions / 2, 2 * options.entries);
+    if (fd_ != -ENOMEM) return ErrnoToStatus(-fd_, "io_uring_setup");
+    if (size.entries > kSmallestRing) {
+      size.entries /= 2;
+      size.completions = std::max(size.completions / 2, 2 * size.entries);
+      continue;
+    }
+    if (std::exchange(paused, true)) return ErrnoToStatus(ENOMEM, "io_uring_setup");
+    kernel_.machine().Pause(kMemoryComesBack);
+    size = options;
   }
+  shrunk_ = size.entries < options.entries;
   setup_flags_ = params.flags;
   // The next ring need not ask again.
   kernel_.Lacks(SetupFeatures(~0u).Without(wanted) & features_);
@@ -228,6 +239,7 @@ absl::Status Ring::Restrict() {
   if (int result = kernel_.Register(fd_, IORING_REGISTER_RESTRICTIONS, allowed.data(), count); result < 0) {
     return ErrnoToStatus(-result, "io_uring_register(RESTRICTIONS)");
   }
+  restricted_ = true;
   // Operations of the user's own with other opcodes are performed without the ring.
   supported_ = used;
   return absl::OkStatus();
@@ -239,7 +251,6 @@ absl::Status Ring::CheckNeeded() const {
     if (facts.substitute != Substitute::kNone || Has(facts.feature)) continue;
     std::string& names = disabled_.Contains(facts.feature) ? disabled : missing;
     absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(facts.name));
-  restricted_ = true;
   }
   if (!missing.empty()) {
     return absl::UnimplementedError(

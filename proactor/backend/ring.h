@@ -11,7 +11,8 @@
 // Which features the kernel has is found out by trying (feature.h), never by looking at its version:
 //
 //  1. Setup begins with all flags that are known and leaves out the newest for each EINVAL. ENOMEM, which is the
-//     locked-memory limit, halves the ring.
+//     locked-memory limit, halves the ring. When that does not help either, all of it is asked for once more after a
+//     pause: what a ring of an ended process had locked is given back to its user some time later.
 //  2. What setup returns, and the probe of opcodes, say what else there is.
 //  3. All three system calls are tried, because a filter may allow some of them only. The first ring of a process is
 //     preceded by a small one through which a request has to go round: half an io_uring is none.
@@ -110,9 +111,9 @@ class Ring {
   unsigned completion_entries() const { return completion_.mask + 1; }
   // Whether memory was short for a ring of the size that was asked for.
   bool shrunk() const { return shrunk_; }
-
   // Whether the kernel refuses what the library does not use.
   bool restricted() const { return restricted_; }
+
  private:
   explicit Ring(RingKernel& kernel) : kernel_(kernel) {}
 
@@ -144,8 +145,8 @@ class Ring {
   Credentials creator_;
   bool enabled_ = false;
   bool shrunk_ = false;
-  std::bitset<256> supported_;
   bool restricted_ = false;
+  std::bitset<256> supported_;
 
   unsigned tail_ = 0;  // Entries up to here are filled; the kernel is told at the next enter.
   struct {

@@ -183,6 +183,42 @@ TEST(LackingFakeKernelTest, WithoutMultishotPollsEachWakeIsHeardOfAllTheSame) {
   EXPECT_EQ(proactor->Now(), begin + absl::Hours(1)) << "no wake is left";
 }
 
+// What another ring has locked is given back some time after its process has ended.
+TEST(LackingFakeKernelTest, WithoutMemoryItWaitsOnceAndAsksAgain) {
+  SimulatedSystem system;
+  FakeKernelOptions options;
+  options.profile.largest_ring = 0;
+  FakeKernel kernel(system, options);
+  MonotonicTime begin = system.clock().Now();
+  EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("io_uring_setup")));
+  EXPECT_EQ(kernel.machine().pauses(), 1);
+  EXPECT_EQ(system.clock().Now() - begin, absl::Milliseconds(20));
+}
+
+TEST(LackingFakeKernelTest, MemoryThatComesBackMakesAWholeRing) {
+  SimulatedSystem system;
+  FakeKernelOptions options;
+  FakeKernel kernel(system, options);
+  kernel.FreeMemoryAt(system.clock().Now() + absl::Milliseconds(15));
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  EXPECT_EQ((*ring)->entries(), 256u);
+  EXPECT_EQ((*ring)->completion_entries(), 4096u);
+  EXPECT_FALSE((*ring)->shrunk());
+  EXPECT_EQ(kernel.machine().pauses(), 1);
+}
+
+TEST(LackingFakeKernelTest, WithALittleMemoryItTakesThatAtOnce) {
+  SimulatedSystem system;
+  FakeKernelOptions options;
+  options.profile.largest_ring = 32;
+  FakeKernel kernel(system, options);
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, kernel);
+  ASSERT_THAT(ring, IsOk());
+  EXPECT_TRUE((*ring)->shrunk());
+  EXPECT_EQ(kernel.machine().pauses(), 0);
+}
+
 // --- As strict as Linux. ---
 
 TEST(StrictFakeKernelTest, FlagsThatMakeNoSenseAreEinval) {
@@ -224,31 +260,6 @@ TEST(StrictFakeKernelTest, ARingIsEnabledOnceAndUsedAfterThat) {
   EXPECT_EQ(kernel.Map(ring, 8, IORING_OFF_SQES), reinterpret_cast<void*>(-1));
 }
 
-TEST(StrictFakeKernelDeathTest, ItOutlivesItsRings) {
-  auto forget = [] {
-    SimulatedSystem system;
-    FakeKernel kernel(system, {});
-    io_uring_params params = {};
-    kernel.Setup(8, &params);
-  };
-  EXPECT_DEATH(forget(), "ends before the rings");
-}
-
-// --- What a proactor cannot survive. ---
-
-TEST(FakeKernelDeathTest, LostCompletionsEndTheProcessWithASentence) {
-  auto lose = [] {
-    SimulatedSystem system;
-    FakeKernel kernel(system, {});
-    std::unique_ptr<IoUringProactor> proactor = *IoUringProactor::Create({}, kernel);
-    kernel.LoseCompletions();
-    proactor->Wait(proactor->Now() + absl::Seconds(1));
-  };
-  EXPECT_DEATH(lose(), "The io_uring cannot go on: .*the kernel ran out of memory and lost completions");
-}
-
-}  // namespace
-}  // namespace proactor
 int ResultOf(Ring& ring, unsigned opcode, unsigned flags = 0) {
   io_uring_sqe* entry = ring.NextEntry();
   entry->opcode = static_cast<__u8>(opcode);
@@ -296,3 +307,28 @@ TEST(StrictFakeKernelTest, RestrictionsComeOnceAndBeforeTheRingIsEnabled) {
   kernel.Close(enabled);
 }
 
+TEST(StrictFakeKernelDeathTest, ItOutlivesItsRings) {
+  auto forget = [] {
+    SimulatedSystem system;
+    FakeKernel kernel(system, {});
+    io_uring_params params = {};
+    kernel.Setup(8, &params);
+  };
+  EXPECT_DEATH(forget(), "ends before the rings");
+}
+
+// --- What a proactor cannot survive. ---
+
+TEST(FakeKernelDeathTest, LostCompletionsEndTheProcessWithASentence) {
+  auto lose = [] {
+    SimulatedSystem system;
+    FakeKernel kernel(system, {});
+    std::unique_ptr<IoUringProactor> proactor = *IoUringProactor::Create({}, kernel);
+    kernel.LoseCompletions();
+    proactor->Wait(proactor->Now() + absl::Seconds(1));
+  };
+  EXPECT_DEATH(lose(), "The io_uring cannot go on: .*the kernel ran out of memory and lost completions");
+}
+
+}  // namespace
+}  // namespace proactor

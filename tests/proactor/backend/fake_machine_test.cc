@@ -94,5 +94,14 @@ TEST(FakeMachineTest, JobsRunOnceInAnyOrderAndNotBeforeTheirTime) {
   EXPECT_TRUE(orders[0] && orders[1]);
 }
 
+TEST(FakeMachineTest, APauseTakesNoRealTime) {
+  SimulatedSystem system;
+  FakeMachine machine(system);
+  MonotonicTime begin = machine.Now();
+  machine.Pause(absl::Hours(1));
+  EXPECT_EQ(machine.Now() - begin, absl::Hours(1));
+  EXPECT_EQ(machine.pauses(), 1);
+}
+
 }  // namespace
 }  // namespace proactor

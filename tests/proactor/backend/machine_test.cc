@@ -46,5 +46,12 @@ TEST(MachineTest, TheRealOneHasTheKernelsClocksAndCalls) {
   EXPECT_EQ(machine.seed(), 1u);
 }
 
+TEST(MachineTest, APauseIsAsLongAsItIsSaid) {
+  Machine& machine = Machine::Real();
+  MonotonicTime until = machine.Now() + absl::Milliseconds(2);
+  machine.Pause(absl::Milliseconds(2));
+  EXPECT_GE(machine.Now(), until);
+}
+
 }  // namespace
 }  // namespace proactor
