@@ -57,7 +57,7 @@ std::string Capabilities::ToString() const {
   std::string text = backend;
   if (submission_entries != 0) {
     absl::StrAppend(&text, ", queues of ", submission_entries, " and ", completion_entries,
-                    shrunk ? " for lack of memory that may be locked" : "");
+                    shrunk ? " for lack of memory that may be locked" : "", restricted ? ", restricted" : "");
   }
   if (!reason.empty()) absl::StrAppend(&text, "; ", reason);
   const char* separator = "; off: ";

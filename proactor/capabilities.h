@@ -46,12 +46,13 @@ struct Capabilities {
   unsigned submission_entries = 0;
   unsigned completion_entries = 0;
   bool shrunk = false;  // The ring is smaller than it was to be, because only so much memory may be locked.
+  bool restricted = false;  // The kernel refuses what the ring might be asked for besides the library's operations.
   std::vector<Capability> features = {};  // All there are, in the order of `AllFeatures`.
 
   bool Has(Feature feature) const { return features[static_cast<size_t>(feature)].state == Capability::kOn; }
-
   // Those that are.
   FeatureSet On() const;
+
   // The way that an operation takes, which is one of the features: "ring"; "poll, then ring" where sockets do not
   // block; "poll, then call" and "epoll, then call" for system calls once they cannot block; "pool" for a thread that
   // may.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Probe: what this machine gives a program of the library's, and what would give it more.
+// Probe: what this machine gives a program of the library's.
 //
 //   tools::Probe probe = tools::LookAround({.backend = proactor::BackendChoice::kAuto});
-//   std::cout << tools::ToText(probe);
-//   return tools::ExitStatus(probe);
+//   bool fast = probe.status.ok() && probe.capabilities.backend == "io_uring";
 //
 // Looking around sets a proactor up, as `Run` would, and has a task use it. Where epoll is chosen by name, no call of
 // io_uring is made: a sandbox may end the process for one.
@@ -48,16 +47,6 @@ struct Probe {
 };
 
 Probe LookAround(proactor::RunOptions options);
-
-// What would make it better, each in a sentence; empty where nothing would.
-std::vector<std::string> Remedies(const Probe& probe);
-
-std::string ToText(const Probe& probe);
-std::string ToJson(const Probe& probe);
-
-// 0: operations go the way that was wanted. 1: through epoll, because io_uring is refused. 2: PROACTOR_BACKEND or
-// PROACTOR_DISABLE is wrong. 3: nothing works.
-int ExitStatus(const Probe& probe);
 
 }  // namespace tools
 

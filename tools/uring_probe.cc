@@ -2,7 +2,7 @@
 //
 // uring-probe: says how a program of this library would ask the kernel on this machine, and why not better.
 //
-//   uring-probe [--json] [--backend=auto|io_uring|epoll]
+//   uring-probe [--json] [--backend=auto|io_uring|epoll] [--restricted]
 //
 // The exit status is for health checks: 0 as wanted, 1 epoll instead of io_uring, 2 called wrongly, 3 nothing works.
 #include <getopt.h>
@@ -17,16 +17,18 @@
 #include "proactor/backend_choice.h"
 #include "proactor/run.h"
 #include "tools/probe.h"
+#include "tools/probe_report.h"
 
 namespace {
 
 constexpr char kUsage[] =
-    "Usage: uring-probe [--json] [--backend=auto|io_uring|epoll]\n"
+    "Usage: uring-probe [--json] [--backend=auto|io_uring|epoll] [--restricted]\n"
     "Say how programs ask the kernel on this machine, why, and what would make it better.\n"
     "\n"
     "      --json             as JSON, for programs\n"
     "      --backend=BACKEND  as for a program that is given this; auto, unless $PROACTOR_BACKEND\n"
     "                         says otherwise\n"
+    "      --restricted       as for a program whose ring refuses what the library does not use\n"
     "      --help             show this text and exit\n"
     "      --version          show the version and exit\n"
     "\n"
@@ -65,9 +67,10 @@ bool ParseBackend(const char* word, proactor::RunOptions& options) {
 
 // What `main` is to return already, if anything.
 std::optional<int> Parse(int argc, char** argv, Arguments& arguments) {
-  enum { kJson = 256, kBackend, kHelp, kVersion };
+  enum { kJson = 256, kBackend, kRestricted, kHelp, kVersion };
   static constexpr option kOptions[] = {{"json", no_argument, nullptr, kJson},
                                         {"backend", required_argument, nullptr, kBackend},
+                                        {"restricted", no_argument, nullptr, kRestricted},
                                         {"help", no_argument, nullptr, kHelp},
                                         {"version", no_argument, nullptr, kVersion},
                                         {nullptr, 0, nullptr, 0}};
@@ -77,6 +80,8 @@ std::optional<int> Parse(int argc, char** argv, Arguments& arguments) {
     if (choice == kVersion) return Print("uring-probe (proactor) 0.1.0\n", 0);
     if (choice == kJson) {
       arguments.json = true;
+    } else if (choice == kRestricted) {
+      arguments.options.restricted = true;
     } else if (choice != kBackend || !ParseBackend(optarg, arguments.options)) {
       return Misused();
     }

@@ -80,6 +80,7 @@ Capabilities IoUringProactor::capabilities() const {
                                .submission_entries = ring_->entries(),
                                .completion_entries = ring_->completion_entries(),
                                .shrunk = ring_->shrunk(),
+                               .restricted = ring_->restricted(),
                                .features = {}};
   for (const FeatureFacts& facts : AllFeatures()) {
     capabilities.features.push_back(ring_->CapabilityFor(facts.feature));

@@ -41,6 +41,9 @@ TEST(CapabilitiesTest, ALineSaysWhatIsOffAndWhy) {
   EXPECT_EQ(capabilities.ToString(),
             "io_uring, queues of 256 and 4096 for lack of memory that may be locked; "
             "off: no_iowait (by a test), ftruncate (by a test)");
+  capabilities = Ring();
+  capabilities.restricted = true;
+  EXPECT_EQ(capabilities.ToString(), "io_uring, queues of 256 and 4096, restricted");
 }
 
 TEST(CapabilitiesTest, OperationsTakeTheRingWhereItHasThem) {

@@ -43,6 +43,15 @@ TEST(UringProbeTest, IsForProgramsToo) {
   EXPECT_GT(json["first_completion_ms"], 0);
 }
 
+TEST(UringProbeTest, SaysWhetherTheRingIsRestricted) {
+  EXPECT_THAT(RunToEnd({.program = kProbe}).output, HasSubstr("the ring takes any request"));
+  Ending ending = RunToEnd({.program = kProbe, .arguments = {"--json", "--restricted"}});
+  EXPECT_EQ(ending.exit_status, 0) << ending;
+  nlohmann::json json = nlohmann::json::parse(ending.output);
+  EXPECT_EQ(json["backend"], "io_uring");
+  EXPECT_EQ(json["restricted"], true);
+}
+
 // As Docker's profile does it, and as others do.
 TEST(UringProbeTest, AFilterIsFoundByTryingAndNamedWithWhatToAllow) {
   for (int error : {EPERM, ENOSYS, EACCES}) {
