@@ -78,15 +78,20 @@ std::string_view CancelScope::reason() const {
   return scope->details_ != nullptr ? std::string_view(scope->details_->reason) : "";
 }
 
-absl::Status CancelScope::Failure(std::string_view what) const {
+absl::Status CancelScope::Failure(std::string_view what, std::string_view reason) {
   absl::Status plain = ErrnoToStatus(ECANCELED, what);
-  if (reason().empty()) return plain;
-  absl::Status failure(plain.code(), absl::StrCat(plain.message(), " (", std::string(reason()), ")"));
+  if (reason.empty()) return plain;
+  absl::Status failure(plain.code(), absl::StrCat(plain.message(), " (", std::string(reason), ")"));
   plain.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) { failure.SetPayload(type, payload); });
   return failure;
 }
 
+void CancelScope::CheckThread() const {
+  context_.loop->thread.Check("A CancelScope", "make a Canceller for other threads");
+}
+
 void CancelScope::Cancel(std::string_view reason) {
+  CheckThread();
   if (cancelled()) return;
   if (!reason.empty()) details().reason = reason;
   CancelBecause(CancelCause::kRequested);
@@ -108,6 +113,7 @@ void CancelScope::CancelBecause(CancelCause cause) {
 }
 
 void CancelScope::StopSoon() {
+  CheckThread();
   bool inside = true;
   for (CancelScope* scope = this; scope != nullptr; scope = scope->NextBelow(*this, inside)) {
     inside = !scope->stopping_;

@@ -104,7 +104,8 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
   // What that scope was told, or what its cause is in words. Empty if no reason was given, or if not cancelled.
   std::string_view reason() const;
   // The failure of something that this scope ended, such as "sleep: Operation canceled (shutting down)".
-  absl::Status Failure(std::string_view what) const;
+  absl::Status Failure(std::string_view what) const { return Failure(what, reason()); }
+  static absl::Status Failure(std::string_view what, std::string_view reason);
 
   // Tells this scope and all below it to finish what they have, and to take nothing new.
   void StopSoon();
@@ -141,6 +142,7 @@ class CancelScope : private Timer, private ListNode<SiblingScopes> {
     void operator()(Details* details) const;
   };
 
+  void CheckThread() const;
   Details& details();
   void CancelWaiting();
   // The next scope in a walk through all below `root`, or null; with or without those inside this one.

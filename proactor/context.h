@@ -24,6 +24,7 @@
 #include "proactor/monotonic_time.h"
 #include "proactor/ready_queue.h"
 #include "proactor/remote_queue.h"
+#include "proactor/thread_mark.h"
 #include "proactor/timer.h"
 
 namespace proactor {
@@ -47,6 +48,7 @@ struct Loop {
   RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
   uint32_t chance = 1;                                   // Begins with the proactor's seed; not 0.
+  ThreadMark thread;                                     // That of the first run.
 
   // Whether to log now that the system is short of something. A server at its limit may be so with each connection:
   // that is worth one line, not one for each.

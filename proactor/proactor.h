@@ -57,6 +57,10 @@ class Proactor : public Clock {
   // What chance begins with (`Loop::chance`): in a simulation that of the world; not 0.
   virtual uint32_t seed() const { return 1; }
 
+  // False in a simulation, which a child after fork(2) may go on with, as a copy. With a kernel it would be the
+  // parent's.
+  virtual bool has_kernel() const { return true; }
+
   Counters& counters() { return counters_; }
 
  private:

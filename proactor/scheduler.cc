@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/scheduler.h"
 
-#include <pthread.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -14,6 +11,11 @@
 #include "proactor/remote_queue.h"
 
 namespace proactor {
+namespace {
+
+constexpr char kInstead[] = "send it work with Post";
+
+}  // namespace
 
 // A task that nobody joins.
 class Scheduler::SpawnRecord final : public TaskRecord {
@@ -45,20 +47,29 @@ struct Scheduler::PostedFunction final : RemoteMessage {
 };
 
 Scheduler::Scheduler(std::unique_ptr<Proactor> proactor)
-    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}, MonotonicTime::Past()},
+    : Loop{*proactor, *proactor, proactor->counters(), {}, TimerWheel(proactor->Now()), {}, MonotonicTime::Past(),
+           1,         {}},
       proactor_(std::move(proactor)),
       root_scope_(std::in_place, static_cast<Loop&>(*this)) {
   chance = proactor_->seed();
+  if (!proactor_->has_kernel()) thread.GoOnInChildren();
+}
+
+void Scheduler::Cancel(std::string_view reason) {
+  thread.Check("A Scheduler", kInstead);
+  root_scope_->Cancel(reason);
 }
 
 void Scheduler::Shutdown() {
+  CheckThread();
   closing_ = true;
   Cancel("the scheduler is shutting down");
   while (!idle()) Turn();
 }
 
 Scheduler::~Scheduler() {
-  Shutdown();
+  // In a child after fork(2) nothing can be waited for. With a task left that is fatal.
+  if (!idle()) Shutdown();
   root_scope_.reset();  // From here on no `Canceller` sends anything.
   // What is destroyed unreceived may send once more.
   while (RemoteNode* node = remote_queue.TakeAll()) {
@@ -76,6 +87,7 @@ void Scheduler::Spawn(Task<absl::Status> task, TaskName name) {
 }
 
 void Scheduler::Post(absl::AnyInvocable<void()> function) {
+  thread.CheckProcess("A Scheduler");
   Send(*this, *new PostedFunction(std::move(function), Loop::counters));
 }
 
@@ -103,28 +115,9 @@ void Scheduler::ReceiveMessages() {
   }
 }
 
-namespace {
-
-// As it is in a debugger's list of threads: "worker" (1234).
-std::string NameOfThisThread() {
-  char name[16] = "";  // No thread's name is longer.
-  pthread_getname_np(pthread_self(), name, sizeof(name));
-  return absl::StrCat("\"", name, "\" (", gettid(), ")");
-}
-
-}  // namespace
-
-void Scheduler::CheckThread() {
-  // Its address tells threads apart, for less than asking who this is.
-  static thread_local constinit char mark = 0;
-  if (thread_ == nullptr) {
-    thread_ = &mark;
-    thread_name_ = NameOfThisThread();
-  }
-  Check(thread_ == &mark, [&] {
-    return absl::StrCat("A Scheduler was used from the thread ", NameOfThisThread(), ", but runs on ", thread_name_,
-                        ": send it work with Post.");
-  });
+void Scheduler::BindOrFail() {
+  if (!thread.bound()) thread.Bind();
+  thread.Check("A Scheduler", kInstead);
 }
 
 }  // namespace proactor

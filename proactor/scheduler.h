@@ -10,6 +10,8 @@
 // Threads: a scheduler belongs to the thread that first runs it, and using it from another ends the process with a
 //   sentence, except for `Post`, `counters` and `name`. Several schedulers may share a thread; none runs inside
 //   another.
+// Fork: it belongs to the process that made it. Using it in a child after fork(2) ends the child with a sentence; one
+//   that has no task left may be destroyed there, which its parent does not notice. (A simulation goes on, as a copy.)
 // End: the destructor cancels every task that is left and waits for its end.
 #ifndef PROACTOR_SCHEDULER_H_
 #define PROACTOR_SCHEDULER_H_
@@ -56,7 +58,7 @@ class Scheduler : private Loop {
   void Turn(MonotonicTime deadline = MonotonicTime::Infinite());
 
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
-  void Cancel(std::string_view reason = "") { root_scope_->Cancel(reason); }
+  void Cancel(std::string_view reason = "");
 
   // Cancels every task and runs the loop until all have ended. The destructor does so too.
   void Shutdown();
@@ -81,15 +83,18 @@ class Scheduler : private Loop {
   class RunRecord;
   class SpawnRecord;
 
-  void CheckThread();
+  // Binds the scheduler to this thread, if it is bound to none.
+  void CheckThread() {
+    if (!thread.IsThisThread()) [[unlikely]]
+      BindOrFail();
+  }
+  void BindOrFail();
   void ReceiveMessages();
   // Whether what `Run` or the destructor waits for has happened, so that this turn must not wait for more.
   bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && idle(); }
 
   std::unique_ptr<Proactor> proactor_;
   std::optional<CancelScope> root_scope_;  // Until the destructor's end.
-  const char* thread_ = nullptr;  // The address of the running thread's mark; null before the first run.
-  std::string thread_name_;
   bool turning_ = false;
   bool closing_ = false;
   const bool* main_over_ = nullptr;  // Set by the task of the current `Run`.

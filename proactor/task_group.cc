@@ -43,6 +43,7 @@ TaskGroup::~TaskGroup() {
 
 void TaskGroup::SpawnRoot(PromiseBase& root, const SpawnOptions& options) {
   CheckAlive("Spawn of ", options.name.text());
+  scope_.context().loop->thread.Check("A TaskGroup", "have its scheduler spawn, with Post");
   children_.Add();
   Child* child = new Child(*this, options);
   if (HasRoom()) {

@@ -58,6 +58,7 @@ absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create(EpollKernel
 }
 
 EpollProactor::~EpollProactor() {
+  CheckNothingInFlight();
   offload_.Drain();
   for (Descriptor* descriptor : watched_) {
     if (descriptor != nullptr) descriptor->watcher = nullptr;
@@ -136,8 +137,10 @@ int EpollProactor::Watch(OperationBase& operation) {
   return 0;
 }
 
-// The kernel forgets a file when its last descriptor is closed, which may not be this one.
+// The kernel forgets a file when its last descriptor is closed, which may not be this one. In a child, numbers mean
+// what they mean to the parent, who is to go on watching.
 void EpollProactor::Forget(Descriptor& descriptor) {
+  if (InChild()) return;
   kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;

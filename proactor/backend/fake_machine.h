@@ -46,6 +46,7 @@ class FakeMachine final : public Machine, private JobRunner {
   absl::Time WallTime() const override { return system_.clock().WallTime(); }
   void Pause(absl::Duration time) override;
   int pauses() const { return pauses_; }
+  bool real() const override { return false; }
   uint32_t seed() const override;
 
   // Their numbers are beyond those of the system's descriptors, which they are none of.

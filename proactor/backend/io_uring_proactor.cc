@@ -70,7 +70,10 @@ IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, i
       system_(SocketsMayBlock(ring_->features()) ? machine.system() : machine.non_blocking_system()),
       offload_(machine.blocking_jobs(), machine.system()) {}
 
+// The ring is closed with what is left in it: the poll for wakes and requests to cancel, submitted or not. They name
+// descriptors and operations, but point at no memory that the kernel would write to, and nobody reads their results.
 IoUringProactor::~IoUringProactor() {
+  CheckNothingInFlight();
   offload_.Drain();
 }
 

@@ -19,6 +19,7 @@
 #include "proactor/backend/machine.h"
 #include "proactor/monotonic_time.h"
 #include "proactor/proactor.h"
+#include "proactor/thread_mark.h"
 
 namespace proactor {
 
@@ -30,6 +31,7 @@ class KernelProactor : public Proactor {
   MonotonicTime Now() const final { return machine_.Now(); }
   absl::Time WallTime() const final { return machine_.WallTime(); }
   uint32_t seed() const final { return machine_.seed(); }
+  bool has_kernel() const final { return machine_.real(); }
 
  protected:
   // Takes a descriptor that `OpenWakeDescriptor` made. The machine outlives the proactor.
@@ -38,11 +40,18 @@ class KernelProactor : public Proactor {
 
   Machine& machine() const { return machine_; }
 
+  // The first that happens when a proactor ends: the kernel may still write to what is in flight.
+  void CheckNothingInFlight();
+
+  // Whether this is a copy, in a child after fork(2), and the kernel's part of it is the parent's.
+  bool InChild() const { return !made_.IsThisProcess(); }
+
   // Readable from a `Wake` to the next `TakeWakes`; each `Wake` is an edge.
   int wake_fd() const { return wake_fd_; }
   void TakeWakes() { machine_.TakeEvents(wake_fd_); }
 
  private:
+  const ThreadMark made_;
   Machine& machine_;
   const int wake_fd_;
 };

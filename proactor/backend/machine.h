@@ -48,6 +48,9 @@ class Machine {
   virtual void TakeEvents(int event) = 0;
   virtual void CloseEvent(int event) = 0;
 
+  // Whether there is a kernel below.
+  virtual bool real() const { return true; }
+
   // See `Proactor::seed`.
   virtual uint32_t seed() const { return 1; }
 };

@@ -47,7 +47,7 @@ Offload::Offload(JobRunner& runner, System& system) : runner_(runner), system_(s
 Offload::~Offload() { Drain(); }
 
 void Offload::Drain() {
-  while (threads_inside_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+  while (made_.IsThisProcess() && threads_inside_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 void Offload::Submit(OperationBase& operation) {

@@ -19,6 +19,7 @@
 #include "proactor/blocking_pool.h"
 #include "proactor/operation/operation_base.h"
 #include "proactor/system.h"
+#include "proactor/thread_mark.h"
 
 namespace proactor {
 
@@ -34,12 +35,14 @@ class Offload {
   void Cancel(OperationBase& operation);
 
   // Waits until the pool's threads have left everything that belongs to this proactor and its loop. All operations are
-  // complete by then, but the thread that sent the last result may still be on its way out.
+  // complete by then, but the thread that sent the last result may still be on its way out. In a child after fork(2),
+  // where the threads are missing, it does not wait.
   void Drain();
 
  private:
   class Job;
 
+  const ThreadMark made_;
   JobRunner& runner_;
   System& system_;
   std::vector<std::unique_ptr<Job>> jobs_;

@@ -334,6 +334,7 @@ absl::Status Ring::Enable() {
     return absl::FailedPreconditionError(
         "privileges have changed since it was set up; drop them before anything of the library is made");
   }
+  thread_.Bind();
   // Registrations come first: on kernels of the 5.15 class each waits for all requests in flight. All but enabling are
   // optional.
   //
@@ -362,14 +363,15 @@ absl::Status Ring::Enable() {
 }
 
 Ring::~Ring() {
-  if (enter_fd_ != fd_) {
-    // A registered ring lives until its thread ends, whatever else is closed.
+  if (enter_fd_ != fd_ && thread_.IsThisThread()) {
+    // A registered ring lives until its thread ends, whatever else is closed. On another thread the index is another's.
     io_uring_rsrc_update update = {};
     update.offset = static_cast<unsigned>(enter_fd_);
     kernel_.Register(fd_, IORING_UNREGISTER_RING_FDS, &update, 1);
   }
   for (const Mapping& mapping : {queues_, entries_}) {
-    if (mapping.address != nullptr) kernel_.Unmap(mapping.address, mapping.size);
+    // In a child the place is empty, or somebody else's by now.
+    if (mapping.address != nullptr && thread_.IsThisProcess()) kernel_.Unmap(mapping.address, mapping.size);
   }
   if (fd_ >= 0) kernel_.Close(fd_);
 }

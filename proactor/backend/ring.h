@@ -25,7 +25,11 @@
 // A ring asks on behalf of whoever enters it, but what is in flight goes on with the privileges that it began with. So
 // they are dropped before a ring is created: `Enable` fails where they have changed since.
 //
-// Threads: created on any, used from `Enable` on by one only.
+// A child after fork(2) has neither the mapped memory nor a use for the ring: all that it does with its copy is to
+// close the descriptor, which its parent does not notice.
+//
+// Threads: created on any, used from `Enable` on by one only. Destroyed on another, it is closed when the thread ends
+//   that has used it.
 #ifndef PROACTOR_BACKEND_RING_H_
 #define PROACTOR_BACKEND_RING_H_
 
@@ -44,6 +48,7 @@
 #include "proactor/capabilities.h"
 #include "proactor/feature.h"
 #include "proactor/monotonic_time.h"
+#include "proactor/thread_mark.h"
 
 namespace proactor {
 
@@ -143,6 +148,7 @@ class Ring {
   FeatureSet features_;  // On.
   FeatureSet disabled_;
   Credentials creator_;
+  ThreadMark thread_;  // That has enabled it.
   bool enabled_ = false;
   bool shrunk_ = false;
   bool restricted_ = false;

@@ -51,6 +51,7 @@ class SimulatedProactor final : public Proactor {
   absl::Time WallTime() const override { return system_.clock().WallTime(); }
   std::string_view name() const override { return "simulated"; }
   System& system() override { return system_; }
+  bool has_kernel() const override { return false; }
   uint32_t seed() const override { return std::max(static_cast<uint32_t>(system_.options().seed), 1u); }
 
  private:

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "gtest/gtest.h"
 #include "proactor/cancellation.h"
 #include "proactor/log.h"
@@ -322,6 +323,29 @@ TEST(SchedulerThreadsDeathTest, UseFromAnotherThreadEndsTheProcessWithASentence)
       },
       "used from the thread \"stranger\" \\([0-9]+\\), but runs on \"scheduler_test\" \\([0-9]+\\): "
       "send it work with Post");
+}
+
+// Runs `misuse` with the group of a task, on another thread.
+void OnAnotherThread(absl::FunctionRef<void(TaskGroup&)> misuse) {
+  Bench bench(Backend::kSimulated);
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    std::thread([&] {
+      pthread_setname_np(pthread_self(), "stranger");
+      misuse(group);
+    }).join();
+    co_return absl::OkStatus();
+  };
+  bench.Run(WithTaskGroup(body)).IgnoreError();
+}
+
+TEST(SchedulerThreadsDeathTest, GroupsAndScopesMayNotBeUsedFromAnotherThread) {
+  auto nothing = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
+  EXPECT_DEATH(OnAnotherThread([&](TaskGroup& group) { group.Spawn(nothing()); }),
+               "A TaskGroup was used from the thread \"stranger\" .*: have its scheduler spawn, with Post");
+  EXPECT_DEATH(OnAnotherThread([](TaskGroup& group) { group.Cancel(); }),
+               "A CancelScope was used from the thread \"stranger\" .*: make a Canceller for other threads");
+  EXPECT_DEATH(OnAnotherThread([](TaskGroup& group) { group.scope().StopSoon(); }),
+               "A CancelScope was used from the thread \"stranger\"");
 }
 
 TEST(SchedulerDeathTest, RunInsideATaskEndsTheProcessWithASentence) {

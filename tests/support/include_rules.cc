@@ -24,7 +24,7 @@ const Part kParts[] = {
      {"proactor/log", "proactor/errors", "proactor/intrusive_list", "proactor/monotonic_time", "proactor/clock",
       "proactor/frame_pool", "proactor/result", "proactor/ready_queue", "proactor/remote_queue", "proactor/timer",
       "proactor/counters", "proactor/context", "proactor/pause", "proactor/promise", "proactor/leaf_awaiter",
-      "proactor/task_record",
+      "proactor/task_record", "proactor/thread_mark",
       "proactor/cancellation", "proactor/task", "proactor/try", "proactor/backend_choice",
       "proactor/feature", "proactor/capabilities"},
      {}},

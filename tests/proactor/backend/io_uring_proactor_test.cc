@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -155,6 +158,40 @@ void ExpectAllCancelled(Scheduler& scheduler, Readers& readers, int count) {
   EXPECT_EQ(readers.cancelled, count);
   readers.HangUp();
   scheduler.Shutdown();
+}
+
+// --- Its end. ---
+
+Task<absl::Status> Nap() { co_return co_await Sleep(absl::Microseconds(1)); }
+
+int OpenDescriptors() {
+  std::filesystem::directory_iterator open("/proc/self/fd"), end;
+  return static_cast<int>(std::distance(open, end));
+}
+
+// Each with its poll for wakes armed, and with requests to cancel that nobody has seen the answers of.
+TEST(IoUringProactorTest, RingsThatEndInTheMiddleOfThingsLeaveNothingBehind) {
+  MakeScheduler();
+  const int before = OpenDescriptors();
+  for (int i = 0; i < 50; ++i) {
+    std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4});
+    Readers readers(10);
+    scheduler->Spawn(readers.ReadAll(absl::InfiniteDuration()));
+    while (scheduler->counters().operations.value() < 10) scheduler->Turn(MonotonicTime::Past());
+    scheduler.reset();
+    EXPECT_EQ(readers.succeeded + readers.cancelled, 10);
+  }
+  EXPECT_EQ(OpenDescriptors(), before);
+}
+
+// A registration is the thread's, and known by an index that another thread has too.
+TEST(IoUringProactorTest, OneThatEndsOnAnotherThreadLeavesTheRingOfThatThreadAlone) {
+  std::unique_ptr<Scheduler> stray = MakeScheduler();
+  std::thread([&] { EXPECT_THAT(stray->Run(Nap()), IsOk()); }).join();
+  std::unique_ptr<Scheduler> own = MakeScheduler();
+  EXPECT_THAT(own->Run(Nap()), IsOk());
+  stray.reset();
+  EXPECT_THAT(own->Run(Nap()), IsOk());
 }
 
 // Invariant 12: a full submission queue is a normal event, handled and counted.

@@ -21,6 +21,7 @@ namespace {
 class Common final : public KernelProactor {
  public:
   Common() : KernelProactor(Machine::Real(), OpenWakeDescriptor(Machine::Real()).value()) {}
+  using KernelProactor::CheckNothingInFlight;
   using KernelProactor::TakeWakes;
   using KernelProactor::wake_fd;
 
@@ -34,6 +35,16 @@ class Common final : public KernelProactor {
 bool Readable(int descriptor) {
   pollfd asked = {descriptor, POLLIN, 0};
   return poll(&asked, 1, 0) == 1;
+}
+
+TEST(KernelProactorDeathTest, EndingWithAnOperationInFlightEndsTheProcess) {
+  auto end = [] {
+    auto common = std::make_unique<Common>();
+    for (int i = 0; i < 3; ++i) common->counters().operations.Add();
+    common->counters().completions.Add();
+    common->CheckNothingInFlight();
+  };
+  EXPECT_DEATH(end(), "A proactor ends while operations are in flight .2., and the kernel may still use their memory");
 }
 
 TEST(KernelProactorTest, AWakeLastsUntilItIsTaken) {

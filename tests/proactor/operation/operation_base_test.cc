@@ -43,6 +43,7 @@ class RecordingProactor final : public Proactor {
   MonotonicTime Now() const override { return {}; }
   absl::Time WallTime() const override { return absl::UnixEpoch(); }
   std::string_view name() const override { return "recording"; }
+  bool has_kernel() const override { return false; }
   System& system() override { return System::Real(); }
 
   std::vector<OperationBase*> submitted;
