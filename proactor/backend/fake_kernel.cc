@@ -138,6 +138,13 @@ void* FakeKernel::Map(int fd, size_t size, off_t offset) {
   return MAP_FAILED;
 }
 
+void FakeKernel::Close(int fd) {
+  FakeRing* ring = Find(fd, false);
+  Check(ring == nullptr || !ring->PointsAtMemory(),
+        "A ring was closed while a request in flight points at memory of the user's: await its completion before.");
+  rings_.erase(fd);
+}
+
 void FakeKernel::LoseCompletions() {
   for (auto& [fd, ring] : rings_) ring->LoseCompletions();
 }

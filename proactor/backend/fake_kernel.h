@@ -10,7 +10,7 @@
 // It does whatever Linux may: what it offers is its profile, and what it makes difficult are its faults, which the seed
 // decides. It is as strict as it can be: flags that its profile does not have are EINVAL, a ring that is used before
 // it is enabled is EBADFD, one that is used from a second thread is EEXIST, what a restricted one does not allow is
-// EACCES.
+// EACCES. Closing one while a request is in flight that points at memory of the user's is fatal.
 //
 // Threads: the simulation's.
 #ifndef PROACTOR_BACKEND_FAKE_KERNEL_H_
@@ -51,7 +51,7 @@ class FakeKernel final : public RingKernel {
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override;
   void* Map(int fd, size_t size, off_t offset) override;
   void Unmap(void*, size_t) override {}
-  void Close(int fd) override { rings_.erase(fd); }
+  void Close(int fd) override;
   FakeMachine& machine() override { return machine_; }
 
   size_t open_rings() const { return rings_.size(); }

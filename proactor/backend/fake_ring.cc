@@ -145,6 +145,13 @@ void FakeRing::Settle() {
   }
 }
 
+bool FakeRing::PointsAtMemory() const {
+  return std::ranges::any_of(in_flight_, [](const auto& in_flight) {
+    return !in_flight->is(IORING_OP_POLL_ADD) && !in_flight->is(IORING_OP_ASYNC_CANCEL) &&
+           !in_flight->is(IORING_OP_NOP);
+  });
+}
+
 void FakeRing::Interrupt() {
   if (inside_ || !enabled_) return;
   inside_ = true;

@@ -64,6 +64,8 @@ class FakeRing {
   FakeBuffers& buffers() { return buffers_; }
   const FakeRestrictions& restrictions() const { return restrictions_; }
   size_t in_flight() const { return in_flight_.size(); }
+  // Whether something in flight may point at memory of the user's, which may be gone once the ring is.
+  bool PointsAtMemory() const;
 
  private:
   static constexpr uint64_t kNotTried = ~uint64_t{0};

@@ -317,6 +317,24 @@ TEST(StrictFakeKernelDeathTest, ItOutlivesItsRings) {
   EXPECT_DEATH(forget(), "ends before the rings");
 }
 
+// Invariant 1, as the kernel sees it.
+TEST(StrictFakeKernelDeathTest, ARingIsNotClosedWhileAReadIsInFlight) {
+  auto forget = [](uint8_t opcode) {
+    SimulatedSystem system;
+    FakeKernel kernel(system, {});
+    kernel.Trust();
+    std::unique_ptr<Ring> ring = *Ring::Create({}, kernel);
+    EXPECT_THAT(ring->Enable(), IsOk());
+    io_uring_sqe* entry = ring->NextEntry();
+    entry->opcode = opcode;
+    entry->fd = kernel.machine().OpenEvent();
+    ring->Push();
+    EXPECT_EQ(ring->Enter(0, MonotonicTime::Past()), 1);
+  };
+  forget(IORING_OP_POLL_ADD);
+  EXPECT_DEATH(forget(IORING_OP_ACCEPT), "A ring was closed while a request in flight points at memory");
+}
+
 // --- What a proactor cannot survive. ---
 
 TEST(FakeKernelDeathTest, LostCompletionsEndTheProcessWithASentence) {
