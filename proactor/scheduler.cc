@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "proactor/log.h"
 #include "proactor/remote_message.h"
 #include "proactor/remote_queue.h"
@@ -13,7 +14,22 @@
 namespace proactor {
 namespace {
 
+// How long a shutdown may take before it is worth a line in the log, and how long that is at most.
+constexpr absl::Duration kPatience = absl::Seconds(10);
+constexpr size_t kLongestComplaint = 4000;
+
 constexpr char kInstead[] = "send it work with Post";
+
+// As many whole lines as there is room for, without the newline of the last.
+std::string FirstLines(std::string text, size_t size) {
+  if (text.size() <= size) {
+    if (text.ends_with('\n')) text.pop_back();
+    return text;
+  }
+  size_t end = text.rfind('\n', size);
+  text.resize(end != std::string::npos ? end : size);
+  return text + "\n... and others";
+}
 
 }  // namespace
 
@@ -60,11 +76,29 @@ void Scheduler::Cancel(std::string_view reason) {
   root_scope_->Cancel(reason);
 }
 
-void Scheduler::Shutdown() {
+absl::Status Scheduler::Shutdown(absl::Duration limit) {
   CheckThread();
   closing_ = true;
   Cancel("the scheduler is shutting down");
-  while (!idle()) Turn();
+  const MonotonicTime deadline = idle() ? MonotonicTime::Infinite() : Now() + limit;
+  while (!idle()) {
+    Turn(deadline);
+    if (!idle() && deadline < MonotonicTime::Infinite() && Now() >= deadline) {
+      return absl::DeadlineExceededError(absl::StrCat("the scheduler is not shut down after ",
+                                                      absl::FormatDuration(limit), ", because of\n",
+                                                      FirstLines(Dump(), kLongestComplaint)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Scheduler::Shutdown() {
+  absl::Status status;
+  for (absl::Duration patience = kPatience; !(status = Shutdown(patience)).ok(); patience *= 2) {
+    Log(LogSeverity::kWarning, absl::StrCat(status.message(),
+                                            "\nIt waits on: their memory must not be freed while the kernel or a "
+                                            "thread may write to it. Shutdown(limit) gives up in time."));
+  }
 }
 
 Scheduler::~Scheduler() {

@@ -12,7 +12,9 @@
 //   another.
 // Fork: it belongs to the process that made it. Using it in a child after fork(2) ends the child with a sentence; one
 //   that has no task left may be destroyed there, which its parent does not notice. (A simulation goes on, as a copy.)
-// End: the destructor cancels every task that is left and waits for its end.
+// End: the destructor is a `Shutdown`: it cancels every task that is left and waits for its end. However long that
+//   takes, nothing is freed before: the kernel, or a thread of the pool, may still write there. So a program that is to
+//   end in time calls `Shutdown(limit)`, and leaves by _exit(2) when that has failed.
 #ifndef PROACTOR_SCHEDULER_H_
 #define PROACTOR_SCHEDULER_H_
 
@@ -60,7 +62,11 @@ class Scheduler : private Loop {
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
   void Cancel(std::string_view reason = "");
 
-  // Cancels every task and runs the loop until all have ended. The destructor does so too.
+  // Cancels every task and runs the loop until all have ended, but no longer than `limit`. Result: OK; or
+  // `kDeadlineExceeded`, which says who is left and what each waits for. Those go on, and it may be called again.
+  absl::Status Shutdown(absl::Duration limit);
+
+  // The same without a limit. Who is left after 10 seconds is logged, and again after 20 more, 40 more, and so on.
   void Shutdown();
 
   MonotonicTime Now() const { return proactor_->Now(); }

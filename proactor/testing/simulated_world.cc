@@ -30,7 +30,8 @@ SimulatedWorld::SimulatedWorld(SimulationOptions options, const MakeWorldProacto
       scheduler_(std::move(made_.proactor)) {}
 
 SimulatedWorld::~SimulatedWorld() {
-  scheduler_.Shutdown();
+  // Without a limit, because time passes while nothing happens, and a deadlock is to be found.
+  scheduler_.Shutdown(absl::InfiniteDuration()).IgnoreError();
   if (system_.open_descriptors() > 0 && !open_descriptors_allowed_) {
     ADD_FAILURE() << "Descriptors are still open at the end of the simulation:\n" << system_.DescribeOpenDescriptors();
   }
