@@ -5,8 +5,8 @@
 //
 //   MakeOperation(CloseOp{.descriptor = file})
 //
-// Whatever the result, the number is free afterwards. A cancelled scope does not keep it from being closed: then its
-// owner closes it.
+// What others have in flight on it, in its slots, is cancelled and has ended before (closing.h). Whatever the result,
+// the number is free afterwards. A cancelled scope does not keep it from being closed: then its owner closes it.
 #ifndef PROACTOR_OPERATION_CLOSE_H_
 #define PROACTOR_OPERATION_CLOSE_H_
 
@@ -18,6 +18,7 @@ namespace proactor {
 struct CloseOp {
   static constexpr char kName[] = "close";
   static constexpr Readiness kReadiness = Readiness::kBlocking;
+  static constexpr bool kCloses = true;
   using Value = void;
 
   Descriptor* descriptor;

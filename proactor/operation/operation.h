@@ -20,6 +20,7 @@
 //     std::optional<int> Immediate() const;       a result known without asking anyone, such as -EINVAL
 //     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
 //     bool NeedsPause(int result) const;          with Advance: true: not at once, the system is short of something
+//     static constexpr bool kCloses = true;       it ends the descriptor, and others on it before (closing.h)
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
 // and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe
 // because the coroutine that awaits it cannot end before it.
@@ -39,6 +40,7 @@
 #include "proactor/cancellation.h"
 #include "proactor/descriptor.h"
 #include "proactor/leaf_awaiter.h"
+#include "proactor/operation/closing.h"
 #include "proactor/operation/operation_base.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
@@ -53,7 +55,7 @@ class PendingOperation : public OperationBase {
   using Result = WithStatus<Value>;
 
   PendingOperation(PromiseBase& promise, const Context& context, Op op)
-      : OperationBase(promise, context), op_(std::move(op)), pause_(*this) {}
+      : OperationBase(promise, context), op_(std::move(op)), pause_(*this), closing_(*this) {}
 
   bool Start() {
     if constexpr (requires { op_.Immediate(); }) {
@@ -64,11 +66,12 @@ class PendingOperation : public OperationBase {
     if (context_.scope->cancelled()) [[unlikely]] {
       return CompleteNow(-ECANCELED);
     }
+    if constexpr (kCloses) return closing_.Begin(*op_.descriptor) || !IsOver() || CompleteNow(result_);
     if constexpr (kMayPause) pause_.Mark();
     return Submit(Slot()) || !IsOver() || CompleteNow(result_);
   }
 
-  bool StopWaiting() { return TakeSettled() || IsOver(); }
+  bool StopWaiting() { return Unusual() ? StopUnusualWaiting() : IsOver(); }
 
   using OperationBase::Waiting;
   bool Failed() const { return result_ < 0; }
@@ -84,9 +87,8 @@ class PendingOperation : public OperationBase {
       return op_.ToValue(result_);
     }
   }
-  // Out of the way of the code that runs.
   [[gnu::noinline, gnu::cold]] absl::Status TakeFailure() {
-    absl::Status failure = Failure(Op::kName);
+    absl::Status failure = Failure(Op::kName, Slot());
     if constexpr (requires { op_.ToStatus(failure); }) failure = op_.ToStatus(std::move(failure));
     return failure;
   }
@@ -103,14 +105,12 @@ class PendingOperation : public OperationBase {
     }
   }
   std::string Describe() const final {
-    std::string text = Op::kName;
-    if (Descriptor* on = descriptor()) text += " on descriptor " + std::to_string(on->number);
-    if (paused()) text += ", until the system has what it needs";
-    return text;
+    return Description(Op::kName, descriptor() != nullptr ? &descriptor()->number : nullptr);
   }
 
  private:
   static constexpr bool kMayPause = requires(const Op op) { op.NeedsPause(0); };
+  static constexpr bool kCloses = requires { Op::kCloses; };
 
   // Looks at a result. False: it was a part, and the rest is in flight, or will be after a pause.
   [[gnu::noinline]] bool IsOver() {
@@ -122,7 +122,18 @@ class PendingOperation : public OperationBase {
       }
       if (SubmitAgain()) return false;
     }
-    End(Slot());
+    if constexpr (kCloses) {
+      closing_.End(*op_.descriptor);
+    } else {
+      End(Slot());
+    }
+    return true;
+  }
+
+  [[gnu::noinline, gnu::cold]] bool StopUnusualWaiting() {
+    if (TakeSettled()) return true;
+    if constexpr (kCloses) return !closing_.GoOn() && IsOver();
+    Closing::MakeRoom(Slot(), [this] { IsOver(); });
     return true;
   }
 
@@ -145,13 +156,9 @@ class PendingOperation : public OperationBase {
     }
   }
 
-  // In the place of a pause that an operation never needs.
-  struct NoPause {
-    explicit NoPause(OperationBase&) {}
-  };
-
   Op op_;
-  [[no_unique_address]] std::conditional_t<kMayPause, OperationPause, NoPause> pause_;
+  [[no_unique_address]] std::conditional_t<kMayPause, OperationPause, internal::NoPart<0>> pause_;
+  [[no_unique_address]] std::conditional_t<kCloses, Closing, internal::NoPart<1>> closing_;
 };
 
 template <class Op>

@@ -18,16 +18,22 @@ void OperationBase::DestroyedInFlight() const {
                            "use its memory: cancel its scope and await its end instead."));
 }
 
-void OperationBase::SlotTaken(const OperationBase& other) const {
-  CheckFailed(absl::StrCat("The coroutine ", DescribeCoroutine(promise_), " started a ", Describe(), " while ",
-                           DescribeCoroutine(other.promise_), " has a ", other.Describe(),
-                           " in flight: one reader and one writer at a time."));
+void OperationBase::SlotTaken(const OperationBase& other) {
+  Check((other.state_ & kCloses) != 0, [&] {
+    return absl::StrCat("The coroutine ", DescribeCoroutine(promise_), " started a ", Describe(), " while ",
+                        DescribeCoroutine(other.promise_), " has a ", other.Describe(),
+                        " in flight: one reader and one writer at a time.");
+  });
+  result_ = -EBADF;
+  state_ = kWaiting | kSettled;
+  context_.loop->ready_queue.Push(*this);
 }
 
 bool OperationBase::Submit(OperationBase** slot) {
   if (slot != nullptr) {
     if (*slot != nullptr) [[unlikely]] {
       SlotTaken(**slot);
+      return true;
     }
     *slot = this;
   }
@@ -75,8 +81,18 @@ bool OperationBase::CompleteNow(int result) {
   return true;
 }
 
-absl::Status OperationBase::Failure(const char* name) const {
-  return result_ == -ECANCELED ? context_.scope->Failure(name) : ErrnoToStatus(-result_, name);
+absl::Status OperationBase::Failure(const char* name, OperationBase* const* slot) const {
+  if (result_ != -ECANCELED) return ErrnoToStatus(-result_, name);
+  bool displaced = !context_.scope->cancelled() && slot != nullptr && *slot != nullptr;
+  return displaced ? CancelScope::Failure(name, "its descriptor is closed") : context_.scope->Failure(name);
+}
+
+std::string OperationBase::Description(const char* name, const int* descriptor_number) const {
+  std::string text = name;
+  if (descriptor_number != nullptr) absl::StrAppend(&text, " on descriptor ", *descriptor_number);
+  if (paused()) absl::StrAppend(&text, ", until the system has what it needs");
+  if (cancel_requested()) absl::StrAppend(&text, ", which was asked to end");
+  return text;
 }
 
 void OperationBase::Cancel() {

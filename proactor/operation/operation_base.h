@@ -25,6 +25,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "proactor/context.h"
@@ -56,6 +57,8 @@ class OperationBase : public Suspension {
   static constexpr uint8_t kCancelRequested = 4;  // The scope was cancelled while it was in flight.
   static constexpr uint8_t kSettled = 8;          // The result came from `CompleteNow`: nobody was asked.
   static constexpr uint8_t kPaused = 16;          // Waits to be submitted again.
+  static constexpr uint8_t kCloses = 32;          // Has both slots of its descriptor (closing.h).
+  static constexpr uint8_t kDisplaced = 64;       // One that closes its descriptor has its slot.
   // First, beside the two below, where it costs no padding: frames are made of operations.
   uint8_t state_ = 0;
 
@@ -116,7 +119,8 @@ class OperationBase : public Suspension {
   }
 
   // Takes the descriptor's slot for what this operation does, if there is one, and hands the operation to the proactor.
-  // Ends the process if another operation has the slot. False when there is a result already.
+  // Ends the process if another operation has the slot, unless that closes: then the result is EBADF, as afterwards.
+  // False when there is a result already.
   bool Submit(OperationBase** slot);
   // The same for the rest, after a part. A cancelled scope is a result, too.
   bool SubmitAgain();
@@ -133,10 +137,14 @@ class OperationBase : public Suspension {
     context_.loop->counters.completions.Add();
   }
 
-  // What a result below zero means.
-  absl::Status Failure(const char* name) const;
+  // What a result below zero means, for an operation with this slot, if any.
+  absl::Status Failure(const char* name, OperationBase* const* slot) const;
+  // What is waited for, in words.
+  std::string Description(const char* name, const int* descriptor_number) const;
 
   bool Waiting() const { return (state_ & kWaiting) != 0; }
+  // Whether to look at more than the result, when its turn comes.
+  bool Unusual() const { return (state_ & (kSettled | kCloses | kDisplaced)) != 0; }
   // Whether the coroutine waits for a result that `CompleteNow` settled; from here on it does not.
   bool TakeSettled() {
     if ((state_ & kSettled) == 0) return false;
@@ -148,8 +156,10 @@ class OperationBase : public Suspension {
   const Context& context_;
 
  private:
+  friend class Closing;
+
   [[noreturn]] void DestroyedInFlight() const;
-  [[noreturn]] void SlotTaken(const OperationBase& other) const;
+  void SlotTaken(const OperationBase& other);
 };
 
 // The pause of an operation that the system had too little for.

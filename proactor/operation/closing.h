@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Closing: the end of a descriptor, in order: what is in flight on it is cancelled and has ended before it is closed.
+//
+//   Closing closing(operation);          // A part of the operation that closes.
+//   closing.Begin(descriptor)            // Its start,
+//   closing.GoOn()                       // each of its turns on the ready queue: false when it has its result,
+//   closing.End(descriptor);             // and its end.
+//
+// The protocol, so that no operation waits on a number that is somebody else's by now, with the same results on every
+// backend:
+//  1. What closes takes both slots of the descriptor, also from operations that have them. These are displaced: they
+//     are cancelled, and a part of theirs is not followed by the rest. A result that has come already is delivered.
+//  2. When the turn of a displaced operation comes, it ends as always, and leaves the slot to what closes (`MakeRoom`).
+//     After the last of them it is the turn of that one. It is handed to the proactor then; or it ends as cancelled, if
+//     its scope was, and nothing is in flight on the descriptor all the same.
+//  3. Who wants a slot from the beginning of 1 on gets EBADF, as afterwards (`OperationBase::SlotTaken`). So does who
+//     wants to close, too.
+// Operations without a slot (reads and writes at an offset, say) are not known to the descriptor: let them end before.
+//
+// Threads: the scheduler's only.
+#ifndef PROACTOR_OPERATION_CLOSING_H_
+#define PROACTOR_OPERATION_CLOSING_H_
+
+#include "proactor/descriptor.h"
+#include "proactor/operation/operation_base.h"
+
+namespace proactor {
+
+class Closing {
+ public:
+  explicit Closing(OperationBase& operation) : operation_(operation) {}
+
+  // True: the operation waits, for others or for its result.
+  bool Begin(Descriptor& descriptor);
+  bool GoOn();
+  // The slots are free.
+  void End(Descriptor& descriptor);
+
+  // Has a displaced operation end, and gives its slot to what closes.
+  template <class End>
+  static void MakeRoom(OperationBase** slot, End end) {
+    OperationBase& closing = **slot;
+    end();  // It does: there is no next part.
+    *slot = &closing;
+    RoomMade(closing);
+  }
+
+ private:
+  static void RoomMade(OperationBase& closing);
+  void Displace(OperationBase*& slot);
+
+  OperationBase& operation_;
+  bool handed_over_ = false;
+};
+
+namespace internal {
+
+// In the place of a part that an operation never needs.
+template <int kPlace>
+struct NoPart {
+  explicit NoPart(OperationBase&) {}
+};
+
+}  // namespace internal
+
+}  // namespace proactor
+
+#endif  // PROACTOR_OPERATION_CLOSING_H_
