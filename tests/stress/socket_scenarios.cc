@@ -3,6 +3,7 @@
 // accept, connect, recv, send, the two for lists, close: no byte and no connection is lost.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string_view>
 #include <vector>
 
@@ -151,8 +152,55 @@ Task<absl::Status> Closes(Race& race) {
   co_return Expect(n == 0, "bytes out of nowhere");
 }
 
-constexpr Scenario kScenarios[] = {
-    {"Streams", &Streams}, {"StreamsOfLists", &StreamsOfLists}, {"Connections", &Connections}, {"Closes", &Closes}};
+// Closed while others read and write: they end, with what they have got or as cancelled, and then it is closed.
+Task<absl::Status> ClosesInUse(Race& race) {
+  Connection connection = co_await Try(Connect());
+  TcpStream& closed = connection.server;
+  const std::string sent = Pattern(20000);
+  std::string received;
+  auto ended = [](const absl::Status& status) {
+    return absl::IsCancelled(status) || ErrnoOf(status) == EBADF ? absl::OkStatus() : status;
+  };
+  auto reader = [&]() -> Task<absl::Status> {
+    char buffer[64];
+    while (true) {
+      absl::StatusOr<size_t> n = co_await closed.Read(buffer);
+      if (!n.ok()) co_return ended(n.status());
+      received.append(buffer, *n);
+      co_await Try(Sleep(race.Moment()));
+    }
+  };
+  auto writer = [&]() -> Task<absl::Status> {
+    absl::Status status;
+    while (status.ok()) status = co_await closed.WriteAll(sent);
+    co_return ended(status);
+  };
+  auto peer = [&]() -> Task<absl::Status> {
+    for (std::string_view rest = sent; !rest.empty(); rest.remove_prefix(100)) {
+      absl::Status status = co_await connection.client.WriteAll(rest.substr(0, 100));
+      if (!status.ok()) break;  // Nobody reads it any more.
+      co_await Try(Sleep(race.Moment()));
+    }
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(reader());
+    group.Spawn(writer());
+    group.Spawn(peer());
+    co_await Try(Sleep(race.Moment()));
+    absl::Status status = co_await race.Interrupted(closed.Close());
+    if (Interruption(status)) status = co_await closed.Close();
+    co_return status;
+  };
+  co_await Try(WithTaskGroup(body));
+  co_return Expect(sent.starts_with(received), "bytes were lost, repeated or mixed up");
+}
+
+constexpr Scenario kScenarios[] = {{"Streams", &Streams},
+                                   {"StreamsOfLists", &StreamsOfLists},
+                                   {"Connections", &Connections},
+                                   {"Closes", &Closes},
+                                   {"ClosesInUse", &ClosesInUse}};
 
 }  // namespace
 
