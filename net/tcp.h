@@ -10,7 +10,8 @@
 // One coroutine may read from a stream while another writes to it; `Split` lets each own its half. A second reader or a
 // second writer at the same time is a mistake that ends the process with a sentence. Buffers are borrowed until the
 // operation has ended.
-// Destroying one closes it; nothing may be in flight then.
+// Destroying one closes it; nothing may be in flight then. `Close` ends what is: it is cancelled, and who comes later
+// gets EBADF.
 //
 // Errors: those of the system call, such as `kUnavailable` "recv: Connection reset by peer". Cancelled: `kCancelled`,
 //   unless the result came first: no byte and no connection is lost.
@@ -90,7 +91,8 @@ class TcpStream {
   // not wait. Nothing may be in flight.
   void Reset();
 
-  // Closes, and says whether that went well. Nothing else may be in flight.
+  // Closes, and says whether that went well. What is in flight is cancelled, and has ended before: with its result, if
+  // that came first. Cancelled: nothing is in flight any more, and the owner still has to close it.
   Operation<CloseOp> Close() { return MakeOperation(CloseOp{.descriptor = descriptor_.get()}); }
 
   absl::Status SetNoDelay(bool on);
@@ -135,7 +137,8 @@ class TcpListener {
 
   absl::StatusOr<SocketAddress> LocalAddress() const;
 
-  // Closes, and says whether that went well. Connections that wait to be accepted are reset.
+  // Closes, and says whether that went well. An `Accept` in flight is cancelled and has ended before. Connections that
+  // wait to be accepted are reset.
   Operation<CloseOp> Close() { return MakeOperation(CloseOp{.descriptor = descriptor_.get()}); }
 
   explicit operator bool() const { return static_cast<bool>(descriptor_); }

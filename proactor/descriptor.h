@@ -7,7 +7,7 @@
 //
 // A descriptor has one slot for an operation that reads and one for an operation that writes: at most one of each is in
 // flight, and a second is a mistake that ends the process with a sentence, because the bytes of two readers or two
-// writers would interleave. Reads and writes at an offset take no slot.
+// writers would interleave. Reads and writes at an offset take no slot. What closes takes both (operation/closing.h).
 //
 // It stays at one address while its owner moves: operations in flight and backends point at it. A backend that watches
 // it (epoll) is told before it is closed.
