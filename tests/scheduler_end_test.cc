@@ -93,10 +93,10 @@ TEST_P(SchedulerEndTest, AShutdownWithoutALimitComplainsEachTimeAfterTwiceAsLong
   MonotonicTime start = scheduler().Now();
   scheduler().Shutdown();
   EXPECT_EQ(scheduler().Now() - start, absl::Seconds(100));
-  EXPECT_THAT(log.lines,
-              ElementsAre(AllOf(HasSubstr("after 10s, because of\ntask stubborn"), HasSubstr("sleep for another 1m30s")),
-                          AllOf(HasSubstr("after 20s,"), HasSubstr("sleep for another 1m10s")),
-                          AllOf(HasSubstr("after 40s,"), HasSubstr("sleep for another 30s"))));
+  EXPECT_THAT(log.lines, ElementsAre(AllOf(HasSubstr("after 10s, because of\ntask stubborn"),
+                                           HasSubstr("sleep for another 1m30s")),
+                                     AllOf(HasSubstr("after 20s,"), HasSubstr("sleep for another 1m10s")),
+                                     AllOf(HasSubstr("after 40s,"), HasSubstr("sleep for another 30s"))));
   EXPECT_THAT(log.lines, Each(HasSubstr("\nIt waits on: their memory must not be freed while")));
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/fake_kernel.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -326,13 +328,18 @@ TEST(StrictFakeKernelDeathTest, ARingIsNotClosedWhileAReadIsInFlight) {
     std::unique_ptr<Ring> ring = *Ring::Create({}, kernel);
     EXPECT_THAT(ring->Enable(), IsOk());
     io_uring_sqe* entry = ring->NextEntry();
+    char byte;
     entry->opcode = opcode;
-    entry->fd = kernel.machine().OpenEvent();
+    entry->fd = system.MakePipe().first;  // Its end to read from, which nobody writes to.
+    entry->addr = reinterpret_cast<uintptr_t>(&byte);
+    entry->len = 1;
+    entry->off = ~0ull;
+    if (opcode == IORING_OP_POLL_ADD) io_uring_prep_poll_add(entry, entry->fd, POLLIN);
     ring->Push();
     EXPECT_EQ(ring->Enter(0, MonotonicTime::Past()), 1);
   };
   forget(IORING_OP_POLL_ADD);
-  EXPECT_DEATH(forget(IORING_OP_ACCEPT), "A ring was closed while a request in flight points at memory");
+  EXPECT_DEATH(forget(IORING_OP_READ), "A ring was closed while a request in flight points at memory");
 }
 
 // --- What a proactor cannot survive. ---
