@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/feature.h"
 #include "proactor/fs/file.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
@@ -184,11 +185,14 @@ TEST(IoUringProactorTest, RingsThatEndInTheMiddleOfThingsLeaveNothingBehind) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
-// A registration is the thread's, and known by an index that another thread has too.
+// A registration is the thread's, and known by an index that another thread has too. The kernel refuses to be asked by
+// another thread only where the ring has promised that there is none.
 TEST(IoUringProactorTest, OneThatEndsOnAnotherThreadLeavesTheRingOfThatThreadAlone) {
-  std::unique_ptr<Scheduler> stray = MakeScheduler();
+  RingOptions shared;
+  shared.disabled.Add(Feature::kSingleIssuer);
+  std::unique_ptr<Scheduler> stray = MakeScheduler(shared);
   std::thread([&] { EXPECT_THAT(stray->Run(Nap()), IsOk()); }).join();
-  std::unique_ptr<Scheduler> own = MakeScheduler();
+  std::unique_ptr<Scheduler> own = MakeScheduler(shared);
   EXPECT_THAT(own->Run(Nap()), IsOk());
   stray.reset();
   EXPECT_THAT(own->Run(Nap()), IsOk());
