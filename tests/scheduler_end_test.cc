@@ -85,22 +85,27 @@ TEST_P(SchedulerEndTest, AComplaintNamesAsManyTasksAsFitIntoALogAndSaysThatThere
   scheduler().Shutdown();
 }
 
-TEST_P(SchedulerEndTest, AShutdownWithoutALimitComplainsEachTimeAfterTwiceAsLong) {
-  if (!simulated()) GTEST_SKIP() << "takes minutes";
-  Logged log;
-  auto stubborn = []() -> Task<absl::Status> { co_return co_await Shield(Sleep(absl::Seconds(100))); };
-  scheduler().Spawn(stubborn(), "stubborn");
-  MonotonicTime start = scheduler().Now();
-  scheduler().Shutdown();
-  EXPECT_EQ(scheduler().Now() - start, absl::Seconds(100));
-  EXPECT_THAT(log.lines, ElementsAre(AllOf(HasSubstr("after 10s, because of\ntask stubborn"),
-                                           HasSubstr("sleep for another 1m30s")),
-                                     AllOf(HasSubstr("after 20s,"), HasSubstr("sleep for another 1m10s")),
-                                     AllOf(HasSubstr("after 40s,"), HasSubstr("sleep for another 30s"))));
-  EXPECT_THAT(log.lines, Each(HasSubstr("\nIt waits on: their memory must not be freed while")));
-}
-
 INSTANTIATE_ON_EVERY_BACKEND(SchedulerEndTest);
+
+// In virtual time: it takes minutes.
+TEST(SchedulerEndInTimeTest, AShutdownWithoutALimitComplainsEachTimeAfterTwiceAsLong) {
+  for (Backend backend : {Backend::kSimulated, Backend::kFakeIoUring, Backend::kFakeEpoll}) {
+    SCOPED_TRACE(BackendName(backend));
+    Bench bench(backend);
+    Scheduler& scheduler = bench.scheduler();
+    Logged log;
+    auto stubborn = []() -> Task<absl::Status> { co_return co_await Shield(Sleep(absl::Seconds(100))); };
+    scheduler.Spawn(stubborn(), "stubborn");
+    MonotonicTime start = scheduler.Now();
+    scheduler.Shutdown();
+    EXPECT_EQ(scheduler.Now() - start, absl::Seconds(100));
+    auto first = AllOf(HasSubstr("after 10s, because of\ntask stubborn"), HasSubstr("sleep for another 1m30s"));
+    auto second = AllOf(HasSubstr("after 20s,"), HasSubstr("sleep for another 1m10s"));
+    auto third = AllOf(HasSubstr("after 40s,"), HasSubstr("sleep for another 30s"));
+    EXPECT_THAT(log.lines, ElementsAre(first, second, third));
+    EXPECT_THAT(log.lines, Each(HasSubstr("\nIt waits on: their memory must not be freed while")));
+  }
+}
 
 // What a thread of the pool has begun with cannot be ended.
 class SchedulerEndOnAKernelTest : public BackendTest {};
