@@ -140,8 +140,7 @@ int EpollProactor::Watch(OperationBase& operation) {
 // The kernel forgets a file when its last descriptor is closed, which may not be this one. In a child, numbers mean
 // what they mean to the parent, who is to go on watching.
 void EpollProactor::Forget(Descriptor& descriptor) {
-  if (InChild()) return;
-  kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
+  if (!InChild()) kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;
   descriptor.readable = descriptor.writable = Ready::kYes;
