@@ -7,7 +7,7 @@
 //   FreeFrame(frame, 480);
 //
 // Sizes are rounded up to cache lines, 64 bytes, and frames are aligned to them. Each thread keeps up to
-// `kFramePoolBytes` of freed frames, and gives the rest, and all above
+// `kFramePoolBytes` of freed frames, those of some ten thousand small tasks, and gives the rest, and all above
 // `kLargestPooledFrame`, to the heap. A frame may be freed on any thread: it joins the pool of the thread that frees
 // it. Under AddressSanitizer every frame comes from the heap, so that a use after its end is seen.
 #ifndef PROACTOR_FRAME_POOL_H_
@@ -30,7 +30,7 @@ inline constexpr bool kFramesArePooled = true;
 #endif
 
 inline constexpr size_t kLargestPooledFrame = 4096;
-inline constexpr size_t kFramePoolBytes = size_t{1} << 20;
+inline constexpr size_t kFramePoolBytes = size_t{4} << 20;
 
 void* AllocateFrame(size_t size);
 void FreeFrame(void* frame, size_t size) noexcept;
