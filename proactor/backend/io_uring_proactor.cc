@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/descriptor.h"
@@ -97,7 +98,7 @@ void IoUringProactor::EnsureEnabled() {
 io_uring_sqe* IoUringProactor::EntryAfterFlush() {
   EnsureEnabled();
   counters().flushes.Add();
-  Enter(0, MonotonicTime::Past());
+  EnterWithoutWaiting();
   return ring_->NextEntry();
 }
 
@@ -183,29 +184,39 @@ void IoUringProactor::Cancel(OperationBase& operation) {
   if ((operation.backend_state & kOffloaded) != 0) return offload_.Cancel(operation);
   // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait.
   if ((operation.backend_state & kInLine) != 0) return;
-  if (TrySubmitCancel(UserData(operation))) return;
+  if (io_uring_sqe* entry = cancels_.empty() ? ring_->NextEntry() : nullptr; entry != nullptr) {
+    return PushCancel(UserData(operation), *entry);
+  }
   operation.backend_state |= kCancelInLine;
   cancels_.push_back(UserData(operation));
 }
 
-bool IoUringProactor::TrySubmitCancel(uint64_t user_data) {
-  io_uring_sqe* entry = Entry();
-  if (entry == nullptr) return false;
-  entry->opcode = IORING_OP_ASYNC_CANCEL;
-  entry->fd = -1;
-  entry->addr = user_data;
+void IoUringProactor::PushCancel(uint64_t user_data, io_uring_sqe& entry) {
+  entry.opcode = IORING_OP_ASYNC_CANCEL;
+  entry.fd = -1;
+  entry.addr = user_data;
   // The result says nothing about the operation, which ends by its own.
-  entry->user_data = kCancelRequest;
+  entry.user_data = kCancelRequest;
   ring_->Push();
+  ++unsubmitted_cancels_;
   counters().cancels.Add();
-  return true;
+}
+
+// Of many, one submission queue in each turn: what ends with them is reaped and resumed while it is in the caches. The
+// newest first: the kernel looks for them in lists that begin with the newest, of which there are not more than 256.
+void IoUringProactor::SubmitCancels() {
+  // With a flush, if need be: each turn could fill the queue before they have theirs.
+  for (io_uring_sqe* entry = Entry(); entry != nullptr; entry = ring_->NextEntry()) {
+    uint64_t user_data = cancels_.back();
+    cancels_.pop_back();
+    OperationOf(user_data)->backend_state &= ~kCancelInLine;
+    PushCancel(user_data, *entry);
+    if (cancels_.empty()) break;
+  }
 }
 
 void IoUringProactor::AdvanceLine() {
-  while (!cancels_.empty() && TrySubmitCancel(cancels_.back())) {
-    OperationOf(cancels_.back())->backend_state &= ~kCancelInLine;
-    cancels_.pop_back();
-  }
+  if (!cancels_.empty()) SubmitCancels();
   while (!line_.empty()) {
     OperationBase& operation = static_cast<OperationBase&>(*line_.front());
     if (operation.cancel_requested()) {
@@ -251,11 +262,11 @@ void IoUringProactor::Wait(MonotonicTime until) {
   AdvanceLine();
 
   bool may_wait = until > MonotonicTime::Past() && !completed_directly_ && wake_armed_ && line_.empty() &&
-                  cancels_.empty() && !ring_->HasCompletions();
+                  cancels_.empty() && unsubmitted_cancels_ == 0 && !ring_->HasCompletions();
   if (may_wait) {
     Enter(1, until);
   } else if (ring_->unsubmitted() > 0 || ring_->NeedsEnter()) {
-    Enter(0, MonotonicTime::Past());
+    EnterWithoutWaiting();
   }
   // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
   SuspensionQueue completed;
@@ -274,6 +285,12 @@ void IoUringProactor::Wait(MonotonicTime until) {
   }
   // One way to the ready queue for the batch: each operation's own leads through its task.
   if (!completed.empty()) static_cast<OperationBase*>(completed.front())->loop().ready_queue.Append(completed);
+}
+
+// An operation that is cancelled ends by work that the kernel does for 20 completions in each call, or for as many as
+// are waited for: so this asks for all of them, until a moment that has passed.
+void IoUringProactor::EnterWithoutWaiting() {
+  Enter(std::exchange(unsubmitted_cancels_, 0), MonotonicTime::Past());
 }
 
 void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
