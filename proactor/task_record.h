@@ -107,11 +107,12 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   void End();
 
   const Context context_;
+  // Not beside `root_`: GCC would write both at once, by way of a vector register, and who reads them waits for that.
+  PromiseBase* next_ = nullptr;  // Who continues when the task's turn comes; null at its end.
   const char* name_;
   uint32_t name_size_;
   bool name_is_copy_;
   PromiseBase* root_ = nullptr;
-  PromiseBase* next_ = nullptr;  // Who continues when the task's turn comes; null at its end.
 };
 
 namespace internal {
