@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <limits>
 #include <string>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/descriptor.h"
@@ -262,7 +261,7 @@ void IoUringProactor::Wait(MonotonicTime until) {
   AdvanceLine();
 
   bool may_wait = until > MonotonicTime::Past() && !completed_directly_ && wake_armed_ && line_.empty() &&
-                  cancels_.empty() && unsubmitted_cancels_ == 0 && !ring_->HasCompletions();
+                  cancels_.empty() && !ring_->HasCompletions();
   if (may_wait) {
     Enter(1, until);
   } else if (ring_->unsubmitted() > 0 || ring_->NeedsEnter()) {
@@ -289,11 +288,10 @@ void IoUringProactor::Wait(MonotonicTime until) {
 
 // An operation that is cancelled ends by work that the kernel does for 20 completions in each call, or for as many as
 // are waited for: so this asks for all of them, until a moment that has passed.
-void IoUringProactor::EnterWithoutWaiting() {
-  Enter(std::exchange(unsubmitted_cancels_, 0), MonotonicTime::Past());
-}
+void IoUringProactor::EnterWithoutWaiting() { Enter(unsubmitted_cancels_, MonotonicTime::Past()); }
 
 void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
+  unsubmitted_cancels_ = 0;
   counters().enters.Add();
   if (ring_->overflowed()) counters().overflows.Add();
   int result = ring_->Enter(wait_for, until);
