@@ -76,11 +76,13 @@ class ChildCount::PendingJoin : public Suspension {
 
  private:
   void WaitForLast() {
-    Check(count_.joining_ == nullptr, [&] {
-      return "The coroutine " + DescribeCoroutine(promise_) +
-             " joins a group that another coroutine is joining already: only its body does, and only once at a time.";
-    });
+    if (count_.joining_ != nullptr) [[unlikely]] JoinedTwice();
     count_.joining_ = this;
+  }
+  [[noreturn, gnu::noinline, gnu::cold]] void JoinedTwice() const {
+    CheckFailed(
+        "The coroutine " + DescribeCoroutine(promise_) +
+        " joins a group that another coroutine is joining already: only its body does, and only once at a time.");
   }
 
   ChildCount& count_;

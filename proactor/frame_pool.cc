@@ -6,18 +6,6 @@
 namespace proactor::internal {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kPooled = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kPooled = false;
-#else
-constexpr bool kPooled = true;
-#endif
-#else
-constexpr bool kPooled = true;
-#endif
-
 // A cache line, and frames begin with one: their head and what every coroutine knows of itself fill just that.
 constexpr size_t kStep = 64;
 
@@ -66,7 +54,7 @@ constexpr size_t ClassOf(size_t size) { return (size + kStep - 1) / kStep; }
 
 void* AllocateFrame(size_t size) {
   size_t index = ClassOf(size);
-  if (!kPooled || index >= kClasses) return TakeFromHeap(size);
+  if (!kFramesArePooled || index >= kClasses) return TakeFromHeap(size);
   FreedFrame* frame = pool.freed[index];
   if (frame == nullptr) return TakeFromHeap(index * kStep);
   pool.freed[index] = frame->next;
@@ -76,7 +64,7 @@ void* AllocateFrame(size_t size) {
 
 void FreeFrame(void* frame, size_t size) noexcept {
   size_t index = ClassOf(size);
-  if (!kPooled || index >= kClasses || pool.closed || pool.bytes + index * kStep > kFramePoolBytes) {
+  if (!kFramesArePooled || index >= kClasses || pool.closed || pool.bytes + index * kStep > kFramePoolBytes) {
     ReturnToHeap(frame);
     return;
   }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/task_group.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "proactor/frame_pool.h"
 #include "proactor/log.h"
 #include "proactor/log_failure.h"
 
@@ -14,11 +17,18 @@ class TaskGroup::Child final : public TaskRecord {
         group_(group),
         on_failure_(options.on_failure) {}
 
+  // It has ended, and is to be another child of its group.
+  void BeginAgain(const SpawnOptions& options) {
+    SetName(options.name);
+    on_failure_ = options.on_failure;
+  }
+
  private:
   void Finished() override {
     absl::Status failure = root().TakeStatus();
     internal::DestroyFrames(root());
     TaskGroup& group = group_;
+    ReadyQueue& ready_queue = context().loop->ready_queue;
     if (!failure.ok()) [[unlikely]] {
       if (on_failure_ == kCancelGroup) {
         group.Failed(name(), std::move(failure));
@@ -26,9 +36,19 @@ class TaskGroup::Child final : public TaskRecord {
         internal::LogTaskFailure(name(), failure);
       }
     }
-    delete this;
+    PutAway();
     if (group.options_.max_running > 0) group.FreePlace();
-    group.children_.Remove(group.scope_.context().loop->ready_queue);
+    group.children_.Remove(ready_queue);
+  }
+
+  // One is enough for children that come one after the other.
+  void PutAway() {
+    if (!internal::kFramesArePooled || group_.spare_ != nullptr) {
+      delete this;
+    } else {
+      DropName();
+      group_.spare_ = this;
+    }
   }
 
   TaskGroup& group_;
@@ -36,6 +56,7 @@ class TaskGroup::Child final : public TaskRecord {
 };
 
 TaskGroup::~TaskGroup() {
+  delete spare_;
   Check(running() == 0, "A TaskGroup was destroyed with children running: make it with WithTaskGroup, and await that.");
   // Volatile, because the compiler knows that nobody may look any more.
   *const_cast<volatile uint32_t*>(&mark_) = 0;
@@ -45,9 +66,14 @@ void TaskGroup::SpawnRoot(PromiseBase& root, const SpawnOptions& options) {
   CheckAlive("Spawn of ", options.name.text());
   scope_.context().loop->thread.Check("A TaskGroup", "have its scheduler spawn, with Post");
   children_.Add();
-  Child* child = new Child(*this, options);
+  Child* child = std::exchange(spare_, nullptr);
+  if (child != nullptr) {
+    child->BeginAgain(options);
+  } else {
+    child = new Child(*this, options);
+  }
   if (HasRoom()) {
-    ++places_taken_;
+    if (options_.max_running > 0) ++places_taken_;
     child->Start(root);
   } else {
     child->StartFrom(root, line_);

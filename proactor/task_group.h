@@ -92,8 +92,7 @@ class TaskGroup {
   void Cancel(std::string_view reason = "");
   bool cancelled() const { return scope_.cancelled(); }
 
-  // How many children have not ended, those in line included.
-  int running() const { return children_.running(); }
+  int running() const { return children_.running(); }  // How many children have not ended, those in line included.
 
   // Waits until no child is left: for a body whose locals its children use. Cannot be cancelled, as a group always
   // joins; a cancellation reaches the children, and they end it.
@@ -128,10 +127,11 @@ class TaskGroup {
   [[noreturn]] static void UsedAfterItsEnd(const char* use, std::string_view name);
 
   uint32_t mark_ = kAlive;
-  int places_taken_ = 0;  // By children that are not in line.
+  int places_taken_ = 0;  // With `max_running`: by children that are not in line.
   CancelScope scope_;
   internal::ChildCount children_;
   TaskGroupOptions options_;
+  Child* spare_ = nullptr;  // The record of one that has ended, for the next.
   SuspensionQueue line_;
   WaiterList wait_for_room_;
   absl::Status failure_;  // The first, unless they are collected.

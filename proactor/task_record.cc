@@ -8,12 +8,13 @@
 
 namespace proactor {
 
-TaskRecord::TaskRecord(Loop& loop, CancelScope& scope, TaskName name)
-    : context_{&loop, &scope, this, scope.context().locals},
-      name_(name.text().data()),
-      name_size_(static_cast<uint32_t>(name.text().size())),
-      name_is_copy_(!name.literal() && name_size_ > 0) {
-  if (name_is_copy_) name_ = static_cast<char*>(std::memcpy(internal::AllocateFrame(name_size_), name_, name_size_));
+TaskRecord::TaskRecord(Loop& loop, CancelScope& scope, const TaskName& name)
+    : context_{&loop, &scope, this, scope.context().locals} {
+  SetName(name);
+}
+
+void TaskRecord::CopyName() {
+  name_ = static_cast<char*>(std::memcpy(internal::AllocateFrame(name_size_), name_, name_size_));
 }
 
 void TaskRecord::Start(PromiseBase& root) { StartFrom(root, context_.loop->ready_queue); }
@@ -32,17 +33,10 @@ void TaskRecord::ContinueLater(PromiseBase& next) {
   context_.loop->ready_queue.Push(*this);
 }
 
-void TaskRecord::RootFinished() {
-  next_ = nullptr;
-  context_.loop->ready_queue.Continue(*this);
-}
-
-std::coroutine_handle<> TaskRecord::Resume() {
-  if (next_ != nullptr) return next_->handle();
+void TaskRecord::End() {
   ListNode<TaskRecord>::Unlink();
   context_.loop->counters.tasks_finished.Add();
   Finished();
-  return nullptr;
 }
 
 Suspension* TaskRecord::waiting() const {

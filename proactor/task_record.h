@@ -44,7 +44,7 @@ class TaskName {
 class TaskRecord : public Suspension, private ListNode<TaskRecord> {
  public:
   // The new task runs in `scope`, and inherits the task-local values that were bound where that was made.
-  TaskRecord(Loop& loop, CancelScope& scope, TaskName name);
+  TaskRecord(Loop& loop, CancelScope& scope, const TaskName& name);
 
   static void* operator new(size_t size) { return internal::AllocateFrame(size); }
   static void operator delete(void* record, size_t size) noexcept { internal::FreeFrame(record, size); }
@@ -58,7 +58,10 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   void ContinueLater(PromiseBase& next);
 
   // The outermost coroutine has its result, and is suspended.
-  void RootFinished();
+  void RootFinished() {
+    next_ = nullptr;
+    context_.loop->ready_queue.Continue(*this);
+  }
 
   const Context& context() const { return context_; }
   std::string_view name() const { return {name_, name_size_}; }
@@ -70,14 +73,27 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   // The chain of coroutines from the outermost to the one that waits, and what that waits for. One line each.
   std::string Dump() const;
 
-  std::coroutine_handle<> Resume() final;
+  std::coroutine_handle<> Resume() final {
+    if (next_ != nullptr) return next_->handle();
+    End();
+    return nullptr;
+  }
   void Cancel() final {}
   const CancelScope* scope() const final { return nullptr; }
   std::string Describe() const final { return "its turn"; }
 
  protected:
-  ~TaskRecord() {
-    if (name_is_copy_) internal::FreeFrame(const_cast<char*>(name_), name_size_);
+  ~TaskRecord() { DropName(); }
+  // For a record that is used once more, for another task of its scope: in between it has no name.
+  void SetName(const TaskName& name) {
+    name_ = name.text().data();
+    name_size_ = static_cast<uint32_t>(name.text().size());
+    name_is_copy_ = !name.literal() && name_size_ > 0;
+    if (name_is_copy_) [[unlikely]] CopyName();
+  }
+  void DropName() {
+    if (name_is_copy_) [[unlikely]] internal::FreeFrame(const_cast<char*>(name_), name_size_);
+    name_is_copy_ = false;
   }
 
   // The task is over: take the result from `root()`, destroy the frames, tell whoever joins. May delete this record.
@@ -87,12 +103,16 @@ class TaskRecord : public Suspension, private ListNode<TaskRecord> {
   template <class, class>
   friend class IntrusiveList;
 
+  void CopyName();
+  void End();
+
   const Context context_;
+  // Not beside `root_`: GCC would write both at once, by way of a vector register, and who reads them waits for that.
+  PromiseBase* next_ = nullptr;  // Who continues when the task's turn comes; null at its end.
   const char* name_;
   uint32_t name_size_;
   bool name_is_copy_;
   PromiseBase* root_ = nullptr;
-  PromiseBase* next_ = nullptr;  // Who continues when the task's turn comes; null at its end.
 };
 
 namespace internal {

@@ -100,7 +100,7 @@ void IoUringProactor::EnsureEnabled() {
 io_uring_sqe* IoUringProactor::EntryAfterFlush() {
   EnsureEnabled();
   counters().flushes.Add();
-  Enter(0, MonotonicTime::Past());
+  EnterWithoutWaiting();
   return ring_->NextEntry();
 }
 
@@ -186,29 +186,39 @@ void IoUringProactor::Cancel(OperationBase& operation) {
   if ((operation.backend_state & kOffloaded) != 0) return offload_.Cancel(operation);
   // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait.
   if ((operation.backend_state & kInLine) != 0) return;
-  if (TrySubmitCancel(UserData(operation))) return;
+  if (io_uring_sqe* entry = cancels_.empty() ? ring_->NextEntry() : nullptr; entry != nullptr) {
+    return PushCancel(UserData(operation), *entry);
+  }
   operation.backend_state |= kCancelInLine;
   cancels_.push_back(UserData(operation));
 }
 
-bool IoUringProactor::TrySubmitCancel(uint64_t user_data) {
-  io_uring_sqe* entry = Entry();
-  if (entry == nullptr) return false;
-  entry->opcode = IORING_OP_ASYNC_CANCEL;
-  entry->fd = -1;
-  entry->addr = user_data;
+void IoUringProactor::PushCancel(uint64_t user_data, io_uring_sqe& entry) {
+  entry.opcode = IORING_OP_ASYNC_CANCEL;
+  entry.fd = -1;
+  entry.addr = user_data;
   // The result says nothing about the operation, which ends by its own.
-  entry->user_data = kCancelRequest;
+  entry.user_data = kCancelRequest;
   ring_->Push();
+  ++unsubmitted_cancels_;
   counters().cancels.Add();
-  return true;
+}
+
+// Of many, one submission queue in each turn: what ends with them is reaped and resumed while it is in the caches. The
+// newest first: the kernel looks for them in lists that begin with the newest, of which there are not more than 256.
+void IoUringProactor::SubmitCancels() {
+  // With a flush, if need be: each turn could fill the queue before they have theirs.
+  for (io_uring_sqe* entry = Entry(); entry != nullptr; entry = ring_->NextEntry()) {
+    uint64_t user_data = cancels_.back();
+    cancels_.pop_back();
+    OperationOf(user_data)->backend_state &= ~kCancelInLine;
+    PushCancel(user_data, *entry);
+    if (cancels_.empty()) break;
+  }
 }
 
 void IoUringProactor::AdvanceLine() {
-  while (!cancels_.empty() && TrySubmitCancel(cancels_.back())) {
-    OperationOf(cancels_.back())->backend_state &= ~kCancelInLine;
-    cancels_.pop_back();
-  }
+  if (!cancels_.empty()) SubmitCancels();
   while (!line_.empty()) {
     OperationBase& operation = static_cast<OperationBase&>(*line_.front());
     if (operation.cancel_requested()) {
@@ -258,7 +268,7 @@ void IoUringProactor::Wait(MonotonicTime until) {
   if (may_wait) {
     Enter(1, until);
   } else if (ring_->unsubmitted() > 0 || ring_->NeedsEnter()) {
-    Enter(0, MonotonicTime::Past());
+    EnterWithoutWaiting();
   }
   // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
   SuspensionQueue completed;
@@ -279,7 +289,12 @@ void IoUringProactor::Wait(MonotonicTime until) {
   if (!completed.empty()) static_cast<OperationBase*>(completed.front())->loop().ready_queue.Append(completed);
 }
 
+// An operation that is cancelled ends by work that the kernel does for 20 completions in each call, or for as many as
+// are waited for: so this asks for all of them, until a moment that has passed.
+void IoUringProactor::EnterWithoutWaiting() { Enter(unsubmitted_cancels_, MonotonicTime::Past()); }
+
 void IoUringProactor::Enter(unsigned wait_for, MonotonicTime until) {
+  unsubmitted_cancels_ = 0;
   counters().enters.Add();
   if (ring_->overflowed()) counters().overflows.Add();
   int result = ring_->Enter(wait_for, until);

@@ -59,10 +59,12 @@ class IoUringProactor final : public KernelProactor {
   }
   io_uring_sqe* EntryAfterFlush();
   void Enter(unsigned wait_for, MonotonicTime until);
+  void EnterWithoutWaiting();
 
   // Makes a prepared entry one of those to submit.
   void Push(OperationBase& operation, io_uring_sqe& entry);
-  bool TrySubmitCancel(uint64_t user_data);
+  void PushCancel(uint64_t user_data, io_uring_sqe& entry);
+  void SubmitCancels();
   void StandInLine(OperationBase& operation);
   // Performs an operation that the kernel does not know: its result, or `kPostponed` for one that has to wait.
   int PerformHere(OperationBase& operation);
@@ -87,7 +89,8 @@ class IoUringProactor final : public KernelProactor {
   SuspensionQueue line_;             // Operations that wait for room, or for their next part.
   SuspensionQueue polled_;           // Those that are performed here, and can be, during a `Wait`.
   Offload offload_;
-  std::vector<uint64_t> cancels_;    // Requests to cancel that wait for room: the operations' user_data.
+  std::vector<uint64_t> cancels_;     // Requests to cancel that wait for room: the operations' user_data.
+  unsigned unsubmitted_cancels_ = 0;  // Those that the next enter hands to the kernel.
 };
 
 }  // namespace proactor

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Thousands are cancelled at once: for each it takes as long as among a tenth as many.
+// Thousands are cancelled at once: for each it takes as long as among a tenth as many, as far as the caches and the
+// kernel allow. How far that is, the bare versions show: no more than they must ours grow, and each has both bars.
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -19,6 +20,8 @@
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/try.h"
+#include "tests/benchmark/bare_reads.h"
+#include "tests/benchmark/bare_sleepers.h"
 #include "tests/benchmark/micro_cases.h"
 
 namespace proactor::benchmark {
@@ -75,30 +78,46 @@ Task<absl::Status> CancelAtOnce(const Wait& wait, int count) {
 }
 
 // However many there are at once, `times` counts each.
-template <class Wait>
-std::function<void(int64_t times)> Cancels(Wait wait, int at_once) {
-  return [wait = std::move(wait), at_once](int64_t times) {
-    for (int64_t done = 0; done < times; done += kMany) {
-      for (int i = 0; i < kMany; i += at_once) MicroScheduler().Run(CancelAtOnce(wait, at_once)).IgnoreError();
-    }
+std::function<void(int64_t times)> AtOnce(int at_once, std::function<void(int count)> cancel) {
+  return [at_once, cancel = std::move(cancel)](int64_t times) {
+    for (int64_t done = 0; done < times; done += at_once) cancel(at_once);
   };
+}
+
+template <class Wait>
+std::function<void(int count)> Cancel(Wait wait) {
+  return [wait = std::move(wait)](int count) { MicroScheduler().Run(CancelAtOnce(wait, count)).IgnoreError(); };
+}
+
+MicroCase Growth(const char* name, const std::function<void(int count)>& cancel) {
+  return {.name = name,
+          .subject = AtOnce(kMany, cancel),
+          .yardstick = AtOnce(kFew, cancel),
+          .bar = AtMost(1.2),
+          .batch = kMany};
+}
+
+MicroCase GrowthBesideBare(const char* name, const std::function<void(int count)>& cancel,
+                           const std::function<void(int count)>& bare) {
+  MicroCase growth = Growth(name, cancel);
+  growth.bare_subject = AtOnce(kMany, bare);
+  growth.bare_yardstick = AtOnce(kFew, bare);
+  return growth;
 }
 
 }  // namespace
 
 std::vector<MicroCase> CancelCases() {
-  std::vector<MicroCase> cases = {{.name = "10 k sleeps cancelled at once / 1 k",
-                                   .subject = Cancels(Sleeps(), kMany),
-                                   .yardstick = Cancels(Sleeps(), kFew),
-                                   .bar = AtMost(1.2),
-                                   .batch = kMany}};
+  std::vector<MicroCase> cases = {
+      Growth("10 k sleeps cancelled at once / 1 k", Cancel(Sleeps())),
+      GrowthBesideBare("10 k sleeps cancelled, growth / bare growth", Cancel(Sleeps()), &CancelBareSleepers)};
   auto pipe = std::make_shared<EmptyPipe>();
   if (!pipe->complete()) return cases;  // So many descriptors are not allowed here.
-  cases.push_back({.name = "10 k reads cancelled at once / 1 k",
-                   .subject = Cancels(Reads{pipe}, kMany),
-                   .yardstick = Cancels(Reads{pipe}, kFew),
-                   .bar = AtMost(1.2),
-                   .batch = kMany});
+  cases.push_back(Growth("10 k reads cancelled at once / 1 k", Cancel(Reads{pipe})));
+  auto bare = std::make_shared<BareReads>();
+  if (!bare->usable()) return cases;  // This kernel has no such ring.
+  cases.push_back(GrowthBesideBare("10 k reads cancelled, growth / bare growth", Cancel(Reads{pipe}),
+                                   [bare](int count) { bare->Cancel(count); }));
   return cases;
 }
 

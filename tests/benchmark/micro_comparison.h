@@ -34,12 +34,18 @@ inline MicroBar AtMost(double ratio) { return {MicroBar::kRatio, ratio}; }
 inline MicroBar AddsAtMost(double nanoseconds) { return {MicroBar::kAddedNanoseconds, nanoseconds}; }
 
 // Both functions do their thing so many times: a multiple of `batch`.
+//
+// Where the bar is about how something grows, part of that growth may be the machine's. Two more functions show which:
+// `bare_subject` and `bare_yardstick`, the least that would do the same. The figure is then how many nanoseconds the
+// subject takes more than its yardstick, divided by how many more the bare subject takes than its own.
 struct MicroCase {
   std::string name;
   std::function<void(int64_t times)> subject;
   std::function<void(int64_t times)> yardstick;
   MicroBar bar;
   int64_t batch = 1;
+  std::function<void(int64_t times)> bare_subject = nullptr;
+  std::function<void(int64_t times)> bare_yardstick = nullptr;
 };
 
 struct MicroMethod {
@@ -48,10 +54,12 @@ struct MicroMethod {
 };
 
 struct MicroResult {
-  double subject_nanoseconds;    // Medians.
-  double yardstick_nanoseconds;  //
-  Quartiles figure;              // What the bar is about.
-  double null_test;              // The same figure of the yardstick next to itself.
+  double subject_nanoseconds;         // Medians.
+  double yardstick_nanoseconds;       //
+  Quartiles figure;                   // What the bar is about.
+  double null_test;                   // The same figure of the yardstick next to itself.
+  double bare_subject_nanoseconds;    // 0 where there are none.
+  double bare_yardstick_nanoseconds;  //
   double widened_limit;
   Verdict verdict;
 };

@@ -38,6 +38,20 @@ TEST(MicroComparisonTest, WhatIsAddedIsADifference) {
   EXPECT_EQ(result.verdict, Verdict::kMet);
 }
 
+TEST(MicroComparisonTest, GrowthIsDividedByWhatTheBareFunctionsGrow) {
+  MicroCase micro_case = {.name = "",
+                          .subject = &FiftyTimesTheWork,
+                          .yardstick = &Work,
+                          .bar = AtMost(3),
+                          .bare_subject = &FiftyTimesTheWork,
+                          .bare_yardstick = &Work};
+  MicroResult result = Measure(micro_case, kShort);
+  EXPECT_GT(result.bare_subject_nanoseconds, 2 * result.bare_yardstick_nanoseconds);
+  EXPECT_GT(result.figure.median, .1);
+  EXPECT_LT(result.figure.median, 10);
+  EXPECT_THAT(FormatLine(micro_case, result), HasSubstr("(bare "));
+}
+
 TEST(MicroComparisonTest, RunsWholeBatches) {
   bool whole = true;
   auto work = [&](int64_t times) {
@@ -53,6 +67,8 @@ TEST(MicroComparisonTest, ALineSaysTheBarAndTheVerdict) {
                         .yardstick_nanoseconds = 10,
                         .figure = {1.1, 1.2, 1.3},
                         .null_test = 1.01,
+                        .bare_subject_nanoseconds = 0,
+                        .bare_yardstick_nanoseconds = 0,
                         .widened_limit = 1.1,
                         .verdict = Verdict::kMissed};
   std::string line = FormatLine({"a thing / a yardstick", nullptr, nullptr, AtMost(1.1)}, result);

@@ -42,10 +42,11 @@ Task<absl::Status> AwaitNothingWithTimeout(int64_t times) {
   co_return status;
 }
 
-Task<absl::Status> SpawnAndJoin(int64_t times) {
-  auto body = [times](TaskGroup& group) -> Task<absl::Status> {
+template <class Child>
+Task<absl::Status> SpawnAndJoin(int64_t times, Child child) {
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     for (int64_t i = 0; i < times; ++i) {
-      group.Spawn(Nothing());
+      group.Spawn(child());
       co_await group.Join();
     }
     co_return absl::OkStatus();
@@ -57,6 +58,10 @@ Task<absl::Status> SpawnAndJoin(int64_t times) {
 
 std::vector<MicroCase> CoroutineCases() {
   const auto await_children = [](int64_t times) { MicroScheduler().Run(AwaitChildren(times)); };
+  const auto await_nothing = [](int64_t times) { MicroScheduler().Run(AwaitNothing(times)).IgnoreError(); };
+  const auto spawn_nothing = [](int64_t times) { MicroScheduler().Run(SpawnAndJoin(times, &Nothing)).IgnoreError(); };
+  const auto child = [] { return Child(1); };
+  const auto spawn_children = [=](int64_t times) { MicroScheduler().Run(SpawnAndJoin(times, child)).IgnoreError(); };
   return {
       {.name = "child coroutine / bare pooled coroutine",
        .subject = await_children,
@@ -64,10 +69,18 @@ std::vector<MicroCase> CoroutineCases() {
        .bar = AtMost(1.2)},
       {.name = "WithTimeout, not expiring / without",
        .subject = [](int64_t times) { MicroScheduler().Run(AwaitNothingWithTimeout(times)).IgnoreError(); },
-       .yardstick = [](int64_t times) { MicroScheduler().Run(AwaitNothing(times)).IgnoreError(); },
+       .yardstick = await_nothing,
        .bar = AddsAtMost(40)},
       {.name = "Spawn and join / child coroutine",
-       .subject = [](int64_t times) { MicroScheduler().Run(SpawnAndJoin(times)).IgnoreError(); },
+       .subject = spawn_children,
+       .yardstick = await_children,
+       .bar = AtMost(3)},
+      {.name = "Spawn and join, both with a status",
+       .subject = spawn_nothing,
+       .yardstick = await_nothing,
+       .bar = AtMost(3)},
+      {.name = "Spawn and join with a status / child with none",
+       .subject = spawn_nothing,
        .yardstick = await_children,
        .bar = AtMost(3)},
   };

@@ -17,20 +17,8 @@
 namespace proactor::internal {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kPooled = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kPooled = false;
-#else
-constexpr bool kPooled = true;
-#endif
-#else
-constexpr bool kPooled = true;
-#endif
-
 // Under AddressSanitizer every frame comes from the heap; the rest of each test holds there too.
-#define EXPECT_IF_POOLED(condition) EXPECT_TRUE(!kPooled || (condition))
+#define EXPECT_IF_POOLED(condition) EXPECT_TRUE(!kFramesArePooled || (condition))
 
 // --- The heap, with an account of the blocks of two sizes, which nobody but these tests asks for. ---
 
@@ -161,10 +149,10 @@ TEST_F(FramePoolTest, KeepsNoMoreThanItsBound) {
     for (void*& frame : frames) frame = AllocateFrame(kFrame);
     EXPECT_EQ(FramesOnTheHeap() - heap_before, 3 * kMost);
     for (void* frame : frames) FreeFrame(frame, kFrame);
-    EXPECT_EQ(FramesOnTheHeap() - heap_before, kPooled ? kMost : 0);
+    EXPECT_EQ(FramesOnTheHeap() - heap_before, kFramesArePooled ? kMost : 0);
     // What is taken out makes room again.
     FreeFrame(AllocateFrame(kFrame), kFrame);
-    EXPECT_EQ(FramesOnTheHeap() - heap_before, kPooled ? kMost : 0);
+    EXPECT_EQ(FramesOnTheHeap() - heap_before, kFramesArePooled ? kMost : 0);
   });
 }
 

@@ -14,6 +14,7 @@
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
+#include "proactor/task_record.h"
 #include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
@@ -240,6 +241,31 @@ TEST_P(TaskGroupTest, ATemporaryBodyThatCapturesByReferenceWorks) {
   };
   EXPECT_THAT(Run(main()), IsOk());
   EXPECT_EQ(children, 1);
+}
+
+// The group keeps the record of one child for the next.
+TEST_P(TaskGroupTest, AChildInheritsNothingFromTheOneBeforeIt) {
+  std::vector<std::string> names;
+  auto child = [&](absl::Status result) -> Task<absl::Status> {
+    names.emplace_back(co_await CurrentTaskName());
+    co_return result;
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (int i = 0; i < 3; ++i) {
+      std::string made = "made at run time, number " + std::to_string(i);
+      group.Spawn(child(absl::CancelledError("of no concern")), {.name = made, .on_failure = kLog});
+      co_await group.Join();
+      group.Spawn(child(absl::OkStatus()));
+      co_await group.Join();
+    }
+    group.Spawn(child(absl::DataLossError("its own")), {.name = "last"});
+    co_await group.Join();
+    EXPECT_TRUE(group.cancelled());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(names, ElementsAre("made at run time, number 0", "", "made at run time, number 1", "",
+                                 "made at run time, number 2", "", "last"));
 }
 
 TEST_P(TaskGroupTest, ACancellationTellsItsReason) {

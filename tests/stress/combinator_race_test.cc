@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include <optional>
-#include <random>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -27,6 +26,7 @@
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/stress/chance.h"
 #include "tests/support/backends.h"
 #include "tests/support/receipt.h"
 
@@ -36,12 +36,9 @@ namespace {
 using Result = absl::StatusOr<Receipt>;
 
 // What one race has to work with.
-class Race {
+class Race : public Chance {
  public:
-  explicit Race(uint64_t seed) : random_(seed) {}
-
-  int Below(int limit) { return static_cast<int>(random_() % static_cast<uint64_t>(limit)); }
-  absl::Duration Moment() { return absl::Microseconds(Below(8)); }
+  explicit Race(uint64_t seed) : Chance(seed, 8) {}
 
   // Ends at some moment: with a receipt, with a failure, or as its cancellation wants it. Some need a moment more.
   Task<Result> Work() {
@@ -70,9 +67,6 @@ class Race {
   Ledger ledger;
   int completed = 0;
   int interrupted = 0;
-
- private:
-  std::mt19937_64 random_;
 };
 
 absl::Status Expect(bool condition, const char* sentence) {

@@ -136,18 +136,22 @@ TEST_P(MassCancelTest, TenThousandReadsTakeOneRequestEachAtMost) {
   int cancelled = 0;
   int64_t submissions = 0;
   int64_t cancels = 0;
+  int64_t overflows = 0;
   auto before = [&] {
     submissions = -counters().submissions.value();
     cancels = -counters().cancels.value();
+    overflows = -counters().overflows.value();
   };
   auto after = [&] {
     submissions += counters().submissions.value();
     cancels += counters().cancels.value();
+    overflows += counters().overflows.value();
   };
   EXPECT_THAT(Run(CancelMany(readers, kMany, cancelled, before, after)), IsOk());
   EXPECT_EQ(cancelled, kMany);
   EXPECT_LE(cancels, kMany);
   EXPECT_LE(submissions, GetParam() == Backend::kIoUring ? kMany : 0);
+  EXPECT_EQ(overflows, 0) << "a queue of requests at a time, and what they end is taken before the next";
 }
 
 // Cancelling makes all of them ready there and then: the loop then has nothing to do but to resume them, and to take

@@ -17,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -35,6 +34,7 @@
 #include "proactor/task_group.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
+#include "tests/stress/chance.h"
 
 namespace proactor {
 
@@ -46,14 +46,11 @@ struct RaceSystem {
   bool exact = false;  // Time passes only while everybody waits.
 };
 
-class Race {
+class Race : public Chance {
  public:
   Race(Scheduler& scheduler, uint64_t seed, const RaceSystem& system)
-      : scheduler(scheduler), system(system), random_(seed) {}
+      : Chance(seed, 25), scheduler(scheduler), system(system) {}
 
-  int Below(int limit) { return static_cast<int>(random_() % static_cast<uint64_t>(limit)); }
-  size_t UpTo(size_t limit) { return 1 + random_() % limit; }
-  absl::Duration Moment() { return absl::Microseconds(Below(25)); }
   // Mostly soon enough to meet what is awaited, sometimes late enough to let it pass.
   absl::Duration Deadline() { return Below(4) == 0 ? absl::Seconds(10) : Moment(); }
 
@@ -102,7 +99,6 @@ class Race {
   const RaceSystem& system;
 
  private:
-  std::mt19937_64 random_;
   std::vector<CancelScope*> interrupted_;
 };
 

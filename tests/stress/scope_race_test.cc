@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include <optional>
-#include <random>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -27,18 +26,15 @@
 #include "proactor/timeout.h"
 #include "proactor/try.h"
 #include "proactor/until_stopping.h"
+#include "tests/stress/chance.h"
 #include "tests/support/backends.h"
 
 namespace proactor {
 namespace {
 
-class Race {
+class Race : public Chance {
  public:
-  Race(Scheduler& scheduler, uint64_t seed, bool exact) : scheduler(scheduler), exact(exact), random_(seed) {}
-
-  int Below(int limit) { return static_cast<int>(random_() % static_cast<uint64_t>(limit)); }
-  // So few that they often meet.
-  absl::Duration Moment() { return absl::Microseconds(Below(6)); }
+  Race(Scheduler& scheduler, uint64_t seed, bool exact) : Chance(seed, 6), scheduler(scheduler), exact(exact) {}
 
   // Whether what was due at `moment` may be what ended a wait of `elapsed`.
   bool MayHaveBeen(absl::Duration moment, absl::Duration elapsed) const {
@@ -47,9 +43,6 @@ class Race {
 
   Scheduler& scheduler;
   const bool exact;
-
- private:
-  std::mt19937_64 random_;
 };
 
 // Runs `body(scope)` beside a task that calls `act(scope)` at `moment`. Yields how long the body took.
