@@ -44,6 +44,7 @@ void TcpStream::Reset() {
   // Without lingering, close(2) drops what it would have sent first.
   static constexpr linger kAtOnce = {.l_onoff = 1, .l_linger = 0};
   descriptor_->system.SetSocketOption(descriptor_->number, SOL_SOCKET, SO_LINGER, &kAtOnce, sizeof(kAtOnce));
+  descriptor_->resets = true;
   descriptor_ = OwnedDescriptor();
 }
 

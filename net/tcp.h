@@ -7,6 +7,10 @@
 //   size_t n = co_await Try(stream.Read(buffer));
 //   co_await Try(stream.WriteAll({buffer.data(), n}));
 //
+// `Read` receives into memory of the caller's, and never ahead. `Receive` takes memory from a pool when something has
+// come (buffer_pool.h), and reads ahead. A stream may be read in both ways; it goes on reading ahead then. One that has
+// received takes what is unread along to another scheduler, if the first that is awaited there is a `Receive`.
+//
 // One coroutine may read from a stream while another writes to it; `Split` lets each own its half. A second reader or a
 // second writer at the same time is a mistake that ends the process with a sentence. Buffers are borrowed until the
 // operation has ended.
@@ -27,16 +31,20 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proactor/buffer.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/descriptor.h"
 #include "proactor/net/address.h"
 #include "proactor/net/tcp_halves.h"
 #include "proactor/operation/accept.h"
 #include "proactor/operation/close.h"
 #include "proactor/operation/operation.h"
+#include "proactor/operation/receive.h"
 #include "proactor/operation/recv.h"
 #include "proactor/operation/recv_list.h"
 #include "proactor/operation/send_all.h"
 #include "proactor/operation/send_all_list.h"
+#include "proactor/operation/send_buffers.h"
 #include "proactor/task.h"
 
 namespace proactor {
@@ -68,6 +76,20 @@ class TcpStream {
     return MakeOperation(RecvListOp{.descriptor = descriptor_.get(), .list = ListTransfer(buffers)});
   }
 
+  // Receives what has arrived into a buffer of the pool, waiting for at least one byte: how 10,000 connections that
+  // wait need no memory for it. Result: the bytes; none once the peer has finished sending. From the first time on,
+  // io_uring receives while the coroutine does something else, up to the pool's `most_unread`. Cancelled: `kCancelled`;
+  // what comes later is for the next one. The pool outlives the operation.
+  Operation<ReceiveOp> Receive(BufferPool& pool) {
+    return MakeOperation(ReceiveOp{.descriptor = descriptor_.get(), .store = &pool.store()});
+  }
+
+  // The same for all that has arrived, in as many buffers as that takes. Writing it back while more comes keeps both
+  // directions busy.
+  Operation<ReceiveAllOp> ReceiveAll(BufferPool& pool) {
+    return MakeOperation(ReceiveAllOp{{.descriptor = descriptor_.get(), .store = &pool.store()}});
+  }
+
   // Writes all of the bytes: until the kernel has taken the last. Result: OK. A failure says in its payload how many
   // were taken (`BytesTransferred` in errors.h). Writing nothing is fine.
   Operation<SendAllOp> WriteAll(std::string_view bytes) {
@@ -78,6 +100,11 @@ class TcpStream {
   // The list is borrowed too: name it.
   Operation<SendAllListOp> WriteAll(std::span<const std::string_view> list) {
     return MakeOperation(SendAllListOp{.descriptor = descriptor_.get(), .list = ListTransfer(list)});
+  }
+
+  // The same for buffers that were received. They are borrowed: name them.
+  Operation<SendBuffersOp> WriteAll(const Buffers& buffers) {
+    return MakeOperation(SendBuffersOp{.descriptor = descriptor_.get(), .next = buffers.begin()});
   }
 
   // Ends one half or both. After kWrite the peer reads the end of the stream, and this side can still read. Does not

@@ -22,12 +22,16 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "proactor/buffer.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/descriptor.h"
 #include "proactor/operation/operation.h"
+#include "proactor/operation/receive.h"
 #include "proactor/operation/recv.h"
 #include "proactor/operation/recv_list.h"
 #include "proactor/operation/send_all.h"
 #include "proactor/operation/send_all_list.h"
+#include "proactor/operation/send_buffers.h"
 
 namespace proactor {
 
@@ -49,6 +53,12 @@ class TcpReadHalf {
   }
   Operation<RecvListOp> Read(std::span<const std::span<char>> buffers) {
     return MakeOperation(RecvListOp{.descriptor = shared_->get(), .list = ListTransfer(buffers)});
+  }
+  Operation<ReceiveOp> Receive(BufferPool& pool) {
+    return MakeOperation(ReceiveOp{.descriptor = shared_->get(), .store = &pool.store()});
+  }
+  Operation<ReceiveAllOp> ReceiveAll(BufferPool& pool) {
+    return MakeOperation(ReceiveAllOp{{.descriptor = shared_->get(), .store = &pool.store()}});
   }
 
   explicit operator bool() const { return shared_ != nullptr; }
@@ -78,6 +88,9 @@ class TcpWriteHalf {
   }
   Operation<SendAllListOp> WriteAll(std::span<const std::string_view> list) {
     return MakeOperation(SendAllListOp{.descriptor = shared_->get(), .list = ListTransfer(list)});
+  }
+  Operation<SendBuffersOp> WriteAll(const Buffers& buffers) {
+    return MakeOperation(SendBuffersOp{.descriptor = shared_->get(), .next = buffers.begin()});
   }
 
   // Lets the peer read the end of the stream, as dropping this half does, and says whether that went well.

@@ -19,6 +19,8 @@ class Clock {
  public:
   // A fresh reading.
   virtual MonotonicTime Now() const = 0;
+  // Some milliseconds old, for a fraction of the cost.
+  virtual MonotonicTime RoughlyNow() const { return Now(); }
   virtual absl::Time WallTime() const = 0;
 
  protected:

@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "proactor/clock.h"
 #include "proactor/counters.h"
+#include "proactor/intrusive_list.h"
 #include "proactor/monotonic_time.h"
 #include "proactor/ready_queue.h"
 #include "proactor/remote_queue.h"
@@ -38,6 +39,15 @@ namespace internal {
 struct TaskLocalBinding;
 }
 
+// Who is told when a loop ends, and what other threads do must not reach it any more.
+class LoopWatcher : public ListNode<LoopWatcher> {
+ public:
+  virtual void LoopEnds() = 0;
+
+ protected:
+  ~LoopWatcher() = default;
+};
+
 // The parts of a scheduler that the layers below it work with. `Scheduler` is the one class derived from it.
 struct Loop {
   Proactor& proactor;
@@ -49,6 +59,7 @@ struct Loop {
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
   uint32_t chance = 1;                                   // Begins with the proactor's seed; not 0.
   ThreadMark thread;                                     // That of the first run.
+  IntrusiveList<LoopWatcher> watchers = {};
 
   // Whether to log now that the system is short of something. A server at its limit may be so with each connection:
   // that is worth one line, not one for each.

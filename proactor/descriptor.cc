@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/descriptor.h"
 
+#include <sys/socket.h>
+
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
+#include "proactor/multishot.h"
 #include "proactor/pause.h"
 
 namespace proactor {
@@ -18,6 +21,27 @@ void CheckIdle(const Descriptor& descriptor) {
 
 }  // namespace
 
+void BeforeClosing(Descriptor& descriptor) {
+  descriptor.StopWatching();
+  if (!descriptor.closes || descriptor.multishot == nullptr) return;
+  // As the kernel does where it has the bytes: the peer must not take this end for that of all it has sent.
+  if (descriptor.multishot->HasUnreadBytes()) {
+    static constexpr linger kAtOnce = {.l_onoff = 1, .l_linger = 0};
+    descriptor.system.SetSocketOption(descriptor.number, SOL_SOCKET, SO_LINGER, &kAtOnce, sizeof(kAtOnce));
+  }
+  descriptor.multishot->Clear();
+}
+
+void CloseDescriptor(Descriptor* descriptor) {
+  if (descriptor->closes) {
+    BeforeClosing(*descriptor);
+    descriptor->system.Close(descriptor->number);
+    DescriptorClosed();
+  }
+  delete descriptor->multishot;
+  delete descriptor;
+}
+
 int OwnedDescriptor::Release() {
   CheckIdle(*descriptor_);
   descriptor_->StopWatching();
@@ -29,12 +53,9 @@ int OwnedDescriptor::Release() {
 
 void OwnedDescriptor::Closer::operator()(Descriptor* descriptor) const {
   CheckIdle(*descriptor);
-  descriptor->StopWatching();
-  if (descriptor->closes) {
-    descriptor->system.Close(descriptor->number);
-    DescriptorClosed();
-  }
-  delete descriptor;
+  if (descriptor->watcher != nullptr && descriptor->watcher->TakeOver(*descriptor)) return;
+  descriptor->StopWatching();  // Also one that stays open.
+  CloseDescriptor(descriptor);
 }
 
 }  // namespace proactor

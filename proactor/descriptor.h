@@ -43,12 +43,16 @@ enum class Ready : char {
 };
 
 struct Descriptor;
+class Multishot;
 
-// A readiness backend, which the kernel tells of a descriptor.
+// A backend that the kernel tells of a descriptor by itself.
 class DescriptorWatcher {
  public:
-  // The descriptor is about to be closed, or given away.
+  // The descriptor is about to be closed, given away, or used elsewhere.
   virtual void Forget(Descriptor& descriptor) = 0;
+  // Its owner has gone, on whatever thread, and nothing is in flight that anybody waits for. True: the watcher closes
+  // it once the kernel is done with it (`CloseDescriptor`).
+  virtual bool TakeOver(Descriptor&) { return false; }
 
  protected:
   ~DescriptorWatcher() = default;
@@ -58,12 +62,14 @@ struct Descriptor {
   System& system;
   int number;
   DescriptorKind kind;
-  bool closes = true;  // Standard input and the like are left open for the rest of the process.
+  bool closes : 1 = true;   // Standard input and the like are left open for the rest of the process.
+  bool resets : 1 = false;  // A connection whose peer is not to take its end for a regular one.
   Ready readable = Ready::kYes;
   Ready writable = Ready::kYes;
   OperationBase* reading = nullptr;
   OperationBase* writing = nullptr;
-  DescriptorWatcher* watcher = nullptr;  // A readiness backend, once it had to wait for this.
+  DescriptorWatcher* watcher = nullptr;  // A backend that the kernel tells of this.
+  Multishot* multishot = nullptr;        // What comes ahead of who asks for it (multishot.h). Owned.
 
   // After a call that moved fewer bytes than it was given room for, on a stream: there is no more for now.
   // What a thread of the pool finds is not noted: it may come while another report is taken.
@@ -78,6 +84,12 @@ struct Descriptor {
     if (watcher != nullptr) watcher->Forget(*this);
   }
 };
+
+// What is due before its number is given back to the system.
+void BeforeClosing(Descriptor& descriptor);
+
+// Closes it, unless it is to stay open, and frees it with what came ahead.
+void CloseDescriptor(Descriptor* descriptor);
 
 // Owns a descriptor, and closes it when destroyed. Move-only.
 class OwnedDescriptor {

@@ -54,6 +54,9 @@ enum class Feature : uint8_t {
   kWorkerLimit,
   // Requests that complete more than once.
   kMultishotPoll,
+  kMultishotAccept,
+  kBufferRing,
+  kMultishotReceive,
   // Operations.
   kAccept,
   kConnect,

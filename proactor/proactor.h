@@ -11,14 +11,17 @@
 #define PROACTOR_PROACTOR_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "proactor/buffer_group.h"
 #include "proactor/capabilities.h"
 #include "proactor/clock.h"
 #include "proactor/counters.h"
 #include "proactor/monotonic_time.h"
+#include "proactor/multishot.h"
 #include "proactor/operation/operation_base.h"
 #include "proactor/system.h"
 
@@ -35,6 +38,16 @@ class Proactor : public Clock {
 
   // Asks that an operation in flight end early. It still ends by its own result, which may be a success.
   virtual void Cancel(OperationBase& operation) = 0;
+
+  // Something has changed of a multishot that was armed here, or may be: see whether it is `wanted`. May be called
+  // whenever operations may be submitted.
+  virtual void Adjust(Multishot&) {}
+
+  // Nobody awaits anything any more: closes what it has taken over (`DescriptorWatcher::TakeOver`).
+  virtual void Drain() {}
+
+  // Buffers that requests take by themselves. Null where the kernel cannot do so.
+  virtual std::unique_ptr<BufferGroup> MakeBufferGroup(unsigned) { return nullptr; }
 
   // Submits what is to be submitted, waits until something completes, `Wake` was called or `until` has come, and
   // completes what there is. With `MonotonicTime::Past()` it does not wait. May return early, for no reason.

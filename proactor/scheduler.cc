@@ -89,6 +89,7 @@ absl::Status Scheduler::Shutdown(absl::Duration limit) {
                                                       FirstLines(Dump(), kLongestComplaint)));
     }
   }
+  proactor_->Drain();
   return absl::OkStatus();
 }
 
@@ -104,7 +105,8 @@ void Scheduler::Shutdown() {
 Scheduler::~Scheduler() {
   // In a child after fork(2) nothing can be waited for. With a task left that is fatal.
   if (!idle()) Shutdown();
-  root_scope_.reset();  // From here on no `Canceller` sends anything.
+  root_scope_.reset();  // From here on no `Canceller` sends anything, nor does whoever is told here.
+  while (LoopWatcher* watcher = watchers.PopFront()) watcher->LoopEnds();
   // What is destroyed unreceived may send once more.
   while (RemoteNode* node = remote_queue.TakeAll()) {
     while (node != nullptr) {

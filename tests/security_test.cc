@@ -24,6 +24,7 @@
 #include "proactor/backend/fake_kernel.h"
 #include "proactor/backend/ring.h"
 #include "proactor/backend_choice.h"
+#include "proactor/buffer_store.h"
 #include "proactor/descriptor.h"
 #include "proactor/fs/file.h"
 #include "proactor/operation/accept.h"
@@ -35,6 +36,7 @@
 #include "proactor/operation/recv_list.h"
 #include "proactor/operation/send_all.h"
 #include "proactor/operation/send_all_list.h"
+#include "proactor/operation/send_buffers.h"
 #include "proactor/operation/splice.h"
 #include "proactor/operation/stat.h"
 #include "proactor/operation/sync.h"
@@ -118,6 +120,10 @@ TEST(SecurityTest, ARestrictedRingHasEveryOperationOfTheLibrary) {
   std::span<char> in[] = {buffer};
   std::string_view out[] = {"x"};
   struct statx facts;
+  internal::BufferStore store({});
+  internal::BufferSlot* slot = store.Take(0);
+  Buffers buffers;
+  buffers.PushBack(store.Received(*slot, 1));
   const unsigned opcodes[] = {
       OpcodeOf(AcceptOp{.descriptor = on}),
       OpcodeOf(CloseOp{.descriptor = on}),
@@ -129,6 +135,7 @@ TEST(SecurityTest, ARestrictedRingHasEveryOperationOfTheLibrary) {
       OpcodeOf(RecvListOp{.descriptor = on, .list = ListTransfer<std::span<char>>(in)}),
       OpcodeOf(SendAllOp{.descriptor = on, .bytes = "x"}),
       OpcodeOf(SendAllListOp{.descriptor = on, .list = ListTransfer<std::string_view>(out)}),
+      OpcodeOf(SendBuffersOp{.descriptor = on, .next = buffers.begin()}),
       OpcodeOf(SpliceOp{.input = on, .descriptor = on, .size = 1}),
       OpcodeOf(StatOp{.descriptor = on, .facts = &facts}),
       OpcodeOf(SyncOp{.descriptor = on}),
@@ -136,7 +143,8 @@ TEST(SecurityTest, ARestrictedRingHasEveryOperationOfTheLibrary) {
       OpcodeOf(WriteAllOp{{.descriptor = on, .bytes = "x"}}),
       OpcodeOf(WriteAllAtOp{{.descriptor = on, .bytes = "x"}}),
   };
-  EXPECT_EQ(OperationsInTheSources(), static_cast<int>(std::size(opcodes)) + 1) << "the other one is CallOp";
+  EXPECT_EQ(OperationsInTheSources(), static_cast<int>(std::size(opcodes)) + 2)
+      << "the others are CallOp, and ReceiveOp, which waits for a recv";
   SimulatedSystem system;
   FakeKernel kernel(system);
   absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({.restricted = true}, kernel);

@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "proactor/backend_choice.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/errors.h"
 #include "proactor/net/tcp.h"
 #include "proactor/run.h"
@@ -63,19 +64,20 @@ struct Totals {
   int64_t aborted = 0;  // Connections that had not ended when the time was up.
 };
 
-Task<absl::Status> Echo(TcpStream& stream, Totals& totals) {
-  char buffer[4096];
-  while (size_t n = co_await Try(stream.Read(buffer))) {
-    co_await Try(stream.WriteAll({buffer, n}));
-    totals.bytes += static_cast<int64_t>(n);
+// What comes while it writes is received meanwhile, up to what the pool allows for a client that does not read.
+Task<absl::Status> Echo(TcpStream& stream, BufferPool& pool, Totals& totals) {
+  while (true) {
+    Buffers chunks = co_await Try(stream.ReceiveAll(pool));
+    if (chunks.empty()) co_return absl::OkStatus();
+    co_await Try(stream.WriteAll(chunks));
+    totals.bytes += static_cast<int64_t>(chunks.bytes());
   }
-  co_return absl::OkStatus();
 }
 
 // What goes wrong with one client is no failure of the server.
-Task<absl::Status> ServeClient(TcpStream stream, Totals& totals) {
+Task<absl::Status> ServeClient(TcpStream stream, BufferPool& pool, Totals& totals) {
   ++totals.connections;
-  absl::Status status = co_await Echo(stream, totals);
+  absl::Status status = co_await Echo(stream, pool, totals);
   if (absl::IsCancelled(status)) {
     ++totals.aborted;
     // After a plain close a client could take what it has got for everything, and one that never reads would leave its
@@ -88,9 +90,9 @@ Task<absl::Status> ServeClient(TcpStream stream, Totals& totals) {
 }
 
 // Until the service is told to stop soon; the listener is then closed.
-Task<absl::Status> Accept(TcpListener listener, TaskGroup& connections, Totals& totals) {
+Task<absl::Status> Accept(TcpListener listener, TaskGroup& connections, BufferPool& pool, Totals& totals) {
   while (std::optional<TcpStream> stream = co_await Try(UntilStopping(listener.Accept()))) {
-    connections.Spawn(ServeClient(*std::move(stream), totals), {.name = "connection"});
+    connections.Spawn(ServeClient(*std::move(stream), pool, totals), {.name = "connection"});
   }
   co_return absl::OkStatus();
 }
@@ -110,10 +112,11 @@ Task<absl::Status> Serve(SocketAddress address, Totals& totals) {
   SocketAddress bound = co_await Try(listener.LocalAddress());
   std::cout << bound.ToString() << std::endl;
   if (!std::cout) co_return ErrnoToStatus(errno, "standard output");
+  BufferPool pool;
   co_return co_await WithTaskGroup([&](TaskGroup& service) -> Task<absl::Status> {
     service.Spawn(ObeySignals(signals, service), {.name = "signals"});
     co_await Try(
-        WithTaskGroup([&](TaskGroup& connections) { return Accept(std::move(listener), connections, totals); }));
+        WithTaskGroup([&](TaskGroup& connections) { return Accept(std::move(listener), connections, pool, totals); }));
     service.Cancel();  // All connections have ended.
     co_return absl::OkStatus();
   });

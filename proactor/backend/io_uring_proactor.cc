@@ -7,17 +7,19 @@
 #include <cerrno>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/descriptor.h"
 #include "proactor/errors.h"
 #include "proactor/log.h"
+#include "proactor/remote_close.h"
 
 namespace proactor {
 namespace {
 
 // What an entry was, in the low bits of its user_data.
-enum Kind : uint64_t { kOperation = 0, kCancelRequest = 1, kWake = 2, kKindMask = 7 };
+enum Kind : uint64_t { kOperation = 0, kCancelRequest = 1, kWake = 2, kMultishot = 3, kKindMask = 7 };
 constexpr int kGenerationShift = 48;
 
 // What an operation is doing here, in its `backend_state`.
@@ -28,7 +30,12 @@ enum State : uint8_t {
   kCancelInLine = 8,   // Its user_data is in `cancels_`.
   kOffloaded = 16,     // With the pool: the kernel does not know it.
   kByCall = 32,        // Performed here, once its poll says that it is ready: the kernel does not know it.
+  kMultishotWait = 64,  // Waits for the multishot request of its descriptor.
 };
+
+// The same of a multishot request, besides being armed: it has been asked to end, is in `to_adjust_`, has a descriptor
+// that nobody else has, has its end waited for.
+enum MultishotState : uint8_t { kDisarming = 2, kToAdjust = 4, kTakenOver = 8, kForgetting = 16 };
 
 uint64_t UserData(const OperationBase& operation) {
   return reinterpret_cast<uintptr_t>(&operation) | uint64_t{operation.generation} << kGenerationShift;
@@ -54,6 +61,9 @@ OperationBase* OperationOf(uint64_t user_data) {
   return reinterpret_cast<OperationBase*>(user_data << 16 >> 16 & ~kKindMask);
 }
 
+uint64_t UserData(const Multishot& multishot) { return reinterpret_cast<uintptr_t>(&multishot) | kMultishot; }
+Multishot* MultishotOf(uint64_t user_data) { return reinterpret_cast<Multishot*>(user_data & ~kKindMask); }
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOptions options, RingKernel& kernel) {
@@ -68,26 +78,28 @@ IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, i
     : KernelProactor(machine, wake_fd),
       ring_(std::move(ring)),
       system_(SocketsMayBlock(ring_->features()) ? machine.system() : machine.non_blocking_system()),
+      buffer_groups_(*ring_),
       offload_(machine.blocking_jobs(), machine.system()) {}
 
 // The ring is closed with what is left in it: the poll for wakes and requests to cancel, submitted or not. They name
-// descriptors and operations, but point at no memory that the kernel would write to, and nobody reads their results.
+// descriptors and operations, but point at no memory that is written to, and nobody reads their results.
 IoUringProactor::~IoUringProactor() {
   CheckNothingInFlight();
   offload_.Drain();
+  Drain();
+  // What streams have armed that outlive this.
+  while (Multishot* multishot = claimed_.front()) Forget(multishot->descriptor());
+}
+
+void IoUringProactor::Drain() {
+  if (InChild()) return;
+  while (Multishot* multishot = closing_.front()) Disarm(*multishot);
 }
 
 Capabilities IoUringProactor::capabilities() const {
-  Capabilities capabilities = {.backend = std::string(name()),
-                               .reason = reason(),
-                               .submission_entries = ring_->entries(),
-                               .completion_entries = ring_->completion_entries(),
-                               .shrunk = ring_->shrunk(),
-                               .restricted = ring_->restricted(),
-                               .features = {}};
-  for (const FeatureFacts& facts : AllFeatures()) {
-    capabilities.features.push_back(ring_->CapabilityFor(facts.feature));
-  }
+  Capabilities capabilities = ring_->capabilities();
+  capabilities.backend = name();
+  capabilities.reason = reason();
   return capabilities;
 }
 
@@ -113,6 +125,7 @@ void IoUringProactor::Submit(OperationBase& operation) {
     return StandInLine(operation);
   }
   operation.Prepare(*entry);
+  if (entry->user_data != 0 && WaitsFor(operation, *entry)) return;
   if (!ring_->Supports(entry->opcode)) [[unlikely]] {
     int result = PerformHere(operation);
     if (result != kPostponed) operation.CompleteAtOnce(result);
@@ -136,6 +149,7 @@ void IoUringProactor::SubmitFromLine(OperationBase& operation, io_uring_sqe& ent
   operation.backend_state &= ~kInLine;
   if ((operation.backend_state & kPolling) != 0) return PushPoll(operation, entry);
   operation.Prepare(entry);
+  if (entry.user_data != 0 && WaitsFor(operation, entry)) return;
   if (ring_->Supports(entry.opcode)) {
     if ((operation.backend_state & kOnWorker) != 0) entry.flags |= IOSQE_ASYNC;
     return Push(operation, entry);
@@ -159,8 +173,10 @@ void IoUringProactor::PushPoll(OperationBase& operation, io_uring_sqe& entry) {
 int IoUringProactor::PerformHere(OperationBase& operation) {
   Ready* ready = ReadyOf(operation);
   if (ready != nullptr) {
-    operation.descriptor()->StopWatching();
-    int result = *ready == Ready::kNo ? -EAGAIN : operation.Perform(machine().non_blocking_system());
+    Descriptor& descriptor = *operation.descriptor();
+    bool moving = descriptor.multishot != nullptr && descriptor.multishot->moving;
+    if (!moving && descriptor.watcher != this) descriptor.StopWatching();
+    int result = *ready == Ready::kNo && !moving ? -EAGAIN : operation.Perform(machine().non_blocking_system());
     if (result != -EAGAIN && result != -EOPNOTSUPP) return result;
     if (CanBePolled(*operation.descriptor(), machine().system())) {
       *ready = Ready::kNo;
@@ -186,6 +202,11 @@ void IoUringProactor::Cancel(OperationBase& operation) {
   if ((operation.backend_state & kOffloaded) != 0) return offload_.Cancel(operation);
   // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait.
   if ((operation.backend_state & kInLine) != 0) return;
+  if ((operation.backend_state & kMultishotWait) != 0) {
+    operation.descriptor()->multishot->waiting = nullptr;
+    operation.backend_state = 0;
+    return operation.Complete(-ECANCELED);
+  }
   if (io_uring_sqe* entry = cancels_.empty() ? ring_->NextEntry() : nullptr; entry != nullptr) {
     return PushCancel(UserData(operation), *entry);
   }
@@ -218,6 +239,13 @@ void IoUringProactor::SubmitCancels() {
 }
 
 void IoUringProactor::AdvanceLine() {
+  while (!to_adjust_.empty()) {
+    Multishot& multishot = *to_adjust_.back();
+    to_adjust_.pop_back();
+    multishot.backend_state &= ~kToAdjust;
+    Adjust(multishot);
+    if ((multishot.backend_state & kToAdjust) != 0) break;  // No room.
+  }
   if (!cancels_.empty()) SubmitCancels();
   while (!line_.empty()) {
     OperationBase& operation = static_cast<OperationBase&>(*line_.front());
@@ -233,6 +261,118 @@ void IoUringProactor::AdvanceLine() {
       return;
     }
   }
+}
+
+bool IoUringProactor::WaitsFor(OperationBase& operation, io_uring_sqe& entry) {
+  Multishot& multishot = *reinterpret_cast<Multishot*>(std::exchange(entry.user_data, 0));
+  if (!multishot.armed()) Adjust(multishot);
+  if (!multishot.armed() && (multishot.backend_state & kToAdjust) == 0) return false;
+  operation.backend_state = kMultishotWait;
+  multishot.waiting = &operation;
+  return true;
+}
+
+void IoUringProactor::Adjust(Multishot& multishot) {
+  bool armed = multishot.armed();
+  bool wanted = (multishot.backend_state & (kTakenOver | kForgetting)) == 0 && multishot.wanted() &&
+                ring_->Has(multishot.feature());
+  if (armed == wanted || (multishot.backend_state & (kDisarming | kToAdjust)) != 0) return;
+  if (wanted) Claim(multishot);
+  if (armed ? TryDisarm(multishot) : TryArm(multishot)) return;
+  multishot.backend_state |= kToAdjust;
+  to_adjust_.push_back(&multishot);
+}
+
+// From here on the descriptor is not closed, nor used elsewhere, without asking.
+void IoUringProactor::Claim(Multishot& multishot) {
+  if (multishot.descriptor().watcher == this) return;
+  multishot.descriptor().StopWatching();
+  multishot.descriptor().watcher = this;
+  claimed_.PushBack(multishot);
+}
+
+bool IoUringProactor::TryArm(Multishot& multishot) {
+  io_uring_sqe* entry = Entry();
+  if (entry == nullptr) return false;
+  multishot.Prepare(*entry);
+  entry->user_data = UserData(multishot);
+  ring_->Push();
+  multishot.backend_state |= Multishot::kArmed;
+  return true;
+}
+
+bool IoUringProactor::TryDisarm(Multishot& multishot) {
+  io_uring_sqe* entry = Entry();
+  if (entry == nullptr) return false;
+  PushCancel(UserData(multishot), *entry);
+  multishot.backend_state |= kDisarming;
+  return true;
+}
+
+void IoUringProactor::MultishotCompleted(Multishot& multishot, const io_uring_cqe& completion,
+                                         SuspensionQueue& completed) {
+  bool ended = (completion.flags & IORING_CQE_F_MORE) == 0;
+  if (ended) {
+    multishot.backend_state &= ~(Multishot::kArmed | kDisarming);
+    // From a kernel that has it, it means something else.
+    if (completion.res == -EINVAL && !proven_.Contains(multishot.feature())) {
+      ring_->Downgrade(multishot.feature());
+      multishot.Lacking();
+    }
+  }
+  if (completion.res >= 0) proven_.Add(multishot.feature());
+  int buffer = (completion.flags & IORING_CQE_F_BUFFER) != 0 ? int(completion.flags >> IORING_CQE_BUFFER_SHIFT) : -1;
+  bool wanted = multishot.Take(completion.res, buffer, ended);
+  if (ended && (multishot.backend_state & kTakenOver) != 0) {
+    if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
+    return CloseDescriptor(&multishot.descriptor());
+  }
+  if (ended == wanted) Adjust(multishot);
+  bool goes_on = multishot.armed() || (multishot.backend_state & kToAdjust) != 0;
+  if (multishot.waiting == nullptr || (goes_on && !multishot.HasResult())) return;
+  OperationBase& operation = *std::exchange(multishot.waiting, nullptr);
+  operation.backend_state = 0;
+  operation.Complete(-EINTR, completed);  // It takes what there is when its turn comes.
+}
+
+std::unique_ptr<BufferGroup> IoUringProactor::MakeBufferGroup(unsigned capacity) {
+  return ring_->Has(Feature::kBufferRing) ? buffer_groups_.Make(capacity) : nullptr;
+}
+
+// The one other exception to one enter per turn. It does not take long: what is armed waits for a peer, and the kernel
+// takes it back at once.
+void IoUringProactor::Forget(Descriptor& descriptor) {
+  Multishot& multishot = *descriptor.multishot;
+  multishot.backend_state |= kForgetting;
+  while (!InChild() && multishot.armed()) Disarm(multishot);
+  multishot.Unlink();
+  if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
+  multishot.backend_state = 0;
+  descriptor.watcher = nullptr;
+}
+
+void IoUringProactor::Disarm(Multishot& multishot) {
+  if ((multishot.backend_state & kDisarming) == 0) TryDisarm(multishot);
+  counters().flushes.Add();
+  Enter(1, MonotonicTime::Infinite());
+  Reap();
+}
+
+bool IoUringProactor::TakeOver(Descriptor& descriptor) {
+  Multishot* multishot = descriptor.multishot;
+  if (InChild()) return false;
+  if (!multishot->home->thread.IsThisThread()) {
+    CloseOn(*multishot->home, descriptor);
+    return true;
+  }
+  if (!multishot->armed()) return false;
+  multishot->backend_state |= kTakenOver;
+  multishot->Unlink();
+  closing_.PushBack(*multishot);
+  // Not before it has ended can it be closed, but the peer is to read the end of the stream now.
+  if (!descriptor.resets && !multishot->HasUnreadBytes()) descriptor.system.Shutdown(descriptor.number, SHUT_RDWR);
+  Adjust(*multishot);
+  return true;
 }
 
 void IoUringProactor::ArmWake() {
@@ -264,18 +404,24 @@ void IoUringProactor::Wait(MonotonicTime until) {
   AdvanceLine();
 
   bool may_wait = until > MonotonicTime::Past() && !completed_directly_ && wake_armed_ && line_.empty() &&
-                  cancels_.empty() && !ring_->HasCompletions();
+                  cancels_.empty() && to_adjust_.empty() && !ring_->HasCompletions();
   if (may_wait) {
     Enter(1, until);
   } else if (ring_->unsubmitted() > 0 || ring_->NeedsEnter()) {
     EnterWithoutWaiting();
   }
+  Reap();
+}
+
+void IoUringProactor::Reap() {
   // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
   SuspensionQueue completed;
   ring_->Reap([](uint64_t user_data) { __builtin_prefetch(OperationOf(user_data)); },
               [&](const io_uring_cqe& completion) {
                 if ((completion.user_data & kKindMask) == kOperation) [[likely]] {
                   OperationCompleted(*OperationOf(completion.user_data), completion.res, completed);
+                } else if ((completion.user_data & kKindMask) == kMultishot) {
+                  MultishotCompleted(*MultishotOf(completion.user_data), completion, completed);
                 } else if ((completion.user_data & kKindMask) == kWake) {
                   WakeCompleted(completion);
                 }

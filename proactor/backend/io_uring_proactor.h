@@ -12,6 +12,10 @@
 // to use (performed here as soon as a poll by the ring says that it can be done; by the BlockingPool what cannot be
 // polled, and what no kernel can do, such as calling a function).
 //
+// What an operation says in `Prepare` that it waits for, a multishot request (multishot.h), is armed once and stays so
+// from one operation to the next; it is here that it is armed again and cancelled, and here that its descriptor is
+// closed if its owner goes before it has ended.
+//
 // A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a
 // generation in the top 16, so that a request to cancel cannot hit a later operation at the same address.
 #ifndef PROACTOR_BACKEND_IO_URING_PROACTOR_H_
@@ -27,11 +31,17 @@
 #include "proactor/backend/machine.h"
 #include "proactor/backend/offload.h"
 #include "proactor/backend/ring.h"
+#include "proactor/backend/ring_buffers.h"
+#include "proactor/buffer_group.h"
+#include "proactor/descriptor.h"
+#include "proactor/feature.h"
+#include "proactor/intrusive_list.h"
+#include "proactor/multishot.h"
 #include "proactor/ready_queue.h"
 
 namespace proactor {
 
-class IoUringProactor final : public KernelProactor {
+class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
  public:
   // Fails where the kernel has no usable io_uring, or forbids it: the status says which call failed and why.
   static absl::StatusOr<std::unique_ptr<IoUringProactor>> Create(RingOptions options = {},
@@ -40,6 +50,9 @@ class IoUringProactor final : public KernelProactor {
 
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
+  void Adjust(Multishot& multishot) override;
+  void Drain() override;
+  std::unique_ptr<BufferGroup> MakeBufferGroup(unsigned capacity) override;
   void Wait(MonotonicTime until) override;
   std::string_view name() const override { return "io_uring"; }
   System& system() override { return system_; }
@@ -77,6 +90,19 @@ class IoUringProactor final : public KernelProactor {
   void AdvanceLine();
   void ArmWake();
 
+  // Whether `operation` waits for a multishot request from now on.
+  bool WaitsFor(OperationBase& operation, io_uring_sqe& entry);
+  // Asks the kernel for what `Adjust` has found; false when it takes no more.
+  bool TryArm(Multishot& multishot);
+  bool TryDisarm(Multishot& multishot);
+  void Disarm(Multishot& multishot);  // Waits for a completion.
+  void Claim(Multishot& multishot);
+  void MultishotCompleted(Multishot& multishot, const io_uring_cqe& completion, SuspensionQueue& completed);
+  void Forget(Descriptor& descriptor) override;
+  bool TakeOver(Descriptor& descriptor) override;
+  // Takes and hands on what has completed.
+  void Reap();
+
   void WakeCompleted(const io_uring_cqe& completion);
   void OperationCompleted(OperationBase& operation, int result, SuspensionQueue& completed);
   bool Settles(OperationBase& operation, int& result);
@@ -88,6 +114,11 @@ class IoUringProactor final : public KernelProactor {
   bool completed_directly_ = false;  // During this `Wait`, without the kernel.
   SuspensionQueue line_;             // Operations that wait for room, or for their next part.
   SuspensionQueue polled_;           // Those that are performed here, and can be, during a `Wait`.
+  RingBuffersList buffer_groups_;
+  IntrusiveList<Multishot> claimed_;   // Armed, or were once.
+  IntrusiveList<Multishot> closing_;   // Those that were taken over instead.
+  std::vector<Multishot*> to_adjust_;  // Those that wait for room.
+  FeatureSet proven_;                  // Those of multishot requests that have had a result.
   Offload offload_;
   std::vector<uint64_t> cancels_;     // Requests to cancel that wait for room: the operations' user_data.
   unsigned unsubmitted_cancels_ = 0;  // Those that the next enter hands to the kernel.

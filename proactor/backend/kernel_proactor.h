@@ -29,6 +29,7 @@ class KernelProactor : public Proactor {
 
   void Wake() final { machine_.AddEvent(wake_fd_); }
   MonotonicTime Now() const final { return machine_.Now(); }
+  MonotonicTime RoughlyNow() const final { return machine_.RoughlyNow(); }
   absl::Time WallTime() const final { return machine_.WallTime(); }
   uint32_t seed() const final { return machine_.seed(); }
   bool has_kernel() const final { return machine_.real(); }

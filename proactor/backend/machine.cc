@@ -23,6 +23,12 @@ class RealMachine final : public Machine {
     clock_gettime(CLOCK_MONOTONIC, &time);
     return {time.tv_sec * 1'000'000'000 + time.tv_nsec};
   }
+  // As of the last tick (clock_gettime(2)).
+  MonotonicTime RoughlyNow() const override {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return {now.tv_sec * 1'000'000'000 + now.tv_nsec};
+  }
   absl::Time WallTime() const override { return absl::Now(); }
   void Pause(absl::Duration time) override { absl::SleepFor(time); }
 

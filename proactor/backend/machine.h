@@ -37,6 +37,7 @@ class Machine {
   virtual JobRunner& blocking_jobs() = 0;
 
   virtual MonotonicTime Now() const = 0;
+  virtual MonotonicTime RoughlyNow() const { return Now(); }
   virtual absl::Time WallTime() const = 0;
   // The calling thread does nothing for so long. Not while a loop runs: all of its tasks would stand still.
   virtual void Pause(absl::Duration time) = 0;

@@ -207,9 +207,14 @@ absl::Status Ring::Probe() {
     if (!Has(feature.feature)) supported_.reset(feature.opcode);
     if (!supported_[feature.opcode]) features_.Remove(feature.feature);
   }
+  const bool probed_socket = Supports(IORING_OP_SOCKET);  // Linux 5.19
   // Kernels that know SEND_ZC (6.0) have a registration of rings that can be undone; some vendor kernels before accept
   // it and hang at exit.
   if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kRegisteredRingFd);
+  // Nothing lists what operations can do besides; what came with them is there where they are.
+  if (!probed_socket) features_.Remove(Feature::kMultishotAccept);
+  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kMultishotReceive);
+  if (!probed_socket || !Has(Feature::kMultishotReceive)) features_.Remove(Feature::kBufferRing);
   // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
   result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
   if (result < 0 && result != -EBADFD) return ErrnoToStatus(-result, "io_uring_enter");
@@ -230,7 +235,11 @@ absl::Status Ring::Restrict() {
     used.set(feature.opcode);
     allow(IORING_RESTRICTION_SQE_OP, feature.opcode);
   }
-  allow(IORING_RESTRICTION_SQE_FLAGS_ALLOWED, IOSQE_ASYNC);
+  allow(IORING_RESTRICTION_SQE_FLAGS_ALLOWED, IOSQE_ASYNC | IOSQE_BUFFER_SELECT);
+  if (Has(Feature::kBufferRing)) {
+    allow(IORING_RESTRICTION_REGISTER_OP, IORING_REGISTER_PBUF_RING);
+    allow(IORING_RESTRICTION_REGISTER_OP, IORING_UNREGISTER_PBUF_RING);
+  }
   if (Has(Feature::kRegisteredRingFd)) {
     allow(IORING_RESTRICTION_REGISTER_OP, IORING_REGISTER_RING_FDS);
     allow(IORING_RESTRICTION_REGISTER_OP, IORING_UNREGISTER_RING_FDS);
@@ -312,6 +321,13 @@ Capability Ring::CapabilityFor(Feature feature) const {
   auto is_it = [feature](const auto& row) { return row.feature == feature; };
   std::string_view call = "io_uring_register refuses it";
   if (feature == Feature::kMultishotPoll) call = "a request for it was refused";
+  if (feature == Feature::kMultishotAccept) call = "io_uring_register(PROBE) does not list socket, which came with it";
+  if (feature == Feature::kMultishotReceive) {
+    call = "io_uring_register(PROBE) does not list send_zc, which came with it";
+  }
+  if (feature == Feature::kBufferRing && !Has(Feature::kMultishotReceive)) {
+    call = "it is of no use without multishot_recv";
+  }
   if (feature == Feature::kRegisteredRingFd && !Supports(IORING_OP_SEND_ZC)) {
     call = "io_uring_register(PROBE) does not list send_zc, without which undoing it may hang";
   }
@@ -320,6 +336,21 @@ Capability Ring::CapabilityFor(Feature feature) const {
   if (std::ranges::any_of(kFeatureOpcodes, is_it)) call = "io_uring_register(PROBE) does not list it";
   lacking.why = absl::StrCat(std::string(call), "; ", FirstKernel(feature), " has it");
   return lacking;
+}
+
+Capabilities Ring::capabilities() const {
+  Capabilities capabilities;
+  capabilities.submission_entries = entries();
+  capabilities.completion_entries = completion_entries();
+  capabilities.shrunk = shrunk_;
+  capabilities.restricted = restricted_;
+  for (const FeatureFacts& facts : AllFeatures()) capabilities.features.push_back(CapabilityFor(facts.feature));
+  return capabilities;
+}
+
+int Ring::Register(unsigned opcode, void* argument, unsigned count) {
+  // In a child the ring is the parent's.
+  return thread_.IsThisProcess() ? kernel_.Register(fd_, opcode, argument, count) : -EBADF;
 }
 
 void Ring::Downgrade(Feature feature) {

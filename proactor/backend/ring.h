@@ -104,6 +104,9 @@ class Ring {
     return tail - head;
   }
 
+  // io_uring_register(2), for what is registered later than by `Enable`: what it returns, or -errno.
+  int Register(unsigned opcode, void* argument, unsigned count);
+
   bool Supports(unsigned opcode) const { return opcode < supported_.size() && supported_[opcode]; }
   bool Has(Feature feature) const { return features_.Contains(feature); }
   // A request has shown that the kernel lacks the feature. No ring of this kernel tries it from now on.
@@ -111,6 +114,8 @@ class Ring {
   FeatureSet features() const { return features_; }
   // How it is with a feature, and why. Those that `Enable` tries count as on until then.
   Capability CapabilityFor(Feature feature) const;
+  // All of that.
+  Capabilities capabilities() const;
   unsigned setup_flags() const { return setup_flags_; }
   unsigned entries() const { return submission_.count; }
   unsigned completion_entries() const { return completion_.mask + 1; }

@@ -4,14 +4,67 @@
 #include <liburing.h>
 
 #include <cerrno>
+#include <utility>
+
+#include "proactor/operation/handover.h"
+#include "proactor/pause.h"
+#include "proactor/proactor.h"
 
 namespace proactor {
 
-void AcceptOp::Prepare(io_uring_sqe& entry) const {
-  io_uring_prep_accept(&entry, descriptor->number, nullptr, nullptr, SOCK_CLOEXEC);
+void AcceptQueue::Clear() {
+  while (next_ < accepted_.size()) {
+    descriptor().system.Close(accepted_[next_++]);
+    DescriptorClosed();
+  }
 }
 
-int AcceptOp::Perform(System& system) const { return system.Accept(descriptor->number, nullptr, nullptr); }
+void AcceptQueue::Prepare(io_uring_sqe& entry) {
+  io_uring_prep_multishot_accept(&entry, descriptor().number, nullptr, nullptr, SOCK_CLOEXEC);
+}
+
+bool AcceptQueue::Take(int result, int, bool) {
+  if (result >= 0) {
+    accepted_.push_back(result);
+    over_limit_ = accepted_.size() - next_ >= kMostAhead;
+  } else if (result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
+    failure_ = result;
+  }
+  return wanted();
+}
+
+int AcceptQueue::TakeOutcome() {
+  if (next_ == accepted_.size()) return std::exchange(failure_, 0);
+  int accepted = accepted_[next_++];
+  if (next_ == accepted_.size()) {
+    accepted_.clear();
+    next_ = 0;
+    if (std::exchange(over_limit_, false)) home->proactor.Adjust(*this);
+  }
+  return accepted;
+}
+
+std::optional<int> AcceptOp::AtOnce(Loop& loop) const {
+  if (queue() == nullptr) descriptor->multishot = new AcceptQueue(*descriptor);
+  if (ComesFromElsewhere(*queue(), loop) || !queue()->HasResult()) return std::nullopt;
+  int result = queue()->TakeOutcome();
+  return Advance(result) ? std::optional(result) : std::nullopt;
+}
+
+void AcceptOp::Prepare(io_uring_sqe& entry) const {
+  io_uring_prep_accept(&entry, descriptor->number, nullptr, nullptr, SOCK_CLOEXEC);
+  // Or rather, unless it is elsewhere:
+  if (queue() != nullptr && queue()->moving) {
+    entry.opcode = kNoOpcode;
+  } else {
+    entry.user_data = reinterpret_cast<uintptr_t>(queue());
+  }
+}
+
+int AcceptOp::Perform(System& system) const {
+  if (queue()->moving) return -EXDEV;
+  return system.Accept(descriptor->number, nullptr, nullptr);
+}
 
 // What the system is short of, it will have again; the connection waits until then.
 bool AcceptOp::NeedsPause(int result) const {
@@ -20,6 +73,11 @@ bool AcceptOp::NeedsPause(int result) const {
 
 // accept(2): Linux passes errors that are pending on the new connection, and says to treat them like EAGAIN.
 bool AcceptOp::Advance(int& result) const {
+  if (queue()->moving) {
+    result = -EXDEV;
+  } else if (result < 0 && queue()->HasResult()) {
+    result = queue()->TakeOutcome();
+  }
   switch (-result) {
     case ECONNABORTED:
     case EPROTO:
@@ -29,10 +87,15 @@ bool AcceptOp::Advance(int& result) const {
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case ENONET:
+    case EXDEV:
       return false;
     default:
       return !NeedsPause(result);
   }
+}
+
+bool AcceptOp::StandInLine(OperationBase& self, int result) const {
+  return result == -EXDEV && WaitForHandover(*queue(), self);
 }
 
 OwnedDescriptor AcceptOp::ToValue(int result) const {

@@ -43,6 +43,7 @@ bool Closing::GoOn() {
     return false;
   }
   handed_over_ = true;
+  BeforeClosing(*operation_.descriptor());
   operation_.state_ |= OperationBase::kInFlight;
   operation_.context_.loop->proactor.Submit(operation_);
   return (operation_.state_ & OperationBase::kInFlight) != 0;

@@ -37,13 +37,14 @@ class Closing {
   // The slots are free.
   void End(Descriptor& descriptor);
 
-  // Has a displaced operation end, and gives its slot to what closes.
+  // Has a displaced operation end, and gives its slot to what closes. False: it does not yet, because it cannot.
   template <class End>
-  static void MakeRoom(OperationBase** slot, End end) {
+  static bool MakeRoom(OperationBase** slot, End end) {
     OperationBase& closing = **slot;
-    end();  // It does: there is no next part.
+    if (!end()) return false;
     *slot = &closing;
     RoomMade(closing);
+    return true;
   }
 
  private:

@@ -12,7 +12,7 @@
 //     Descriptor* descriptor;
 //     void Prepare(io_uring_sqe& entry) const;                         // 1. what it asks of io_uring
 //     int Perform(System& system) const;                               // 2. what it does elsewhere, without blocking
-//     void ToValue(int result) const {}                                // 3. what a result >= 0 means
+//     void ToValue(int result) const {}   // 3. what a result >= 0 means; also for whom, with a PromiseBase&
 //   };
 //   Operation<WaitReadableOp> WaitReadable(Descriptor* d) { return MakeOperation(WaitReadableOp{d}); }
 //
@@ -20,10 +20,11 @@
 //     std::optional<int> Immediate() const;       a result known without asking anyone, such as -EINVAL
 //     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
 //     bool NeedsPause(int result) const;          with Advance: true: not at once, the system is short of something
+//     bool StandInLine(OperationBase&, int result) const;   with Advance: true: paused until somebody calls `EndPause`
+//     std::optional<int> AtOnce(Loop& loop);      a result that has come already, if its scope is not cancelled
 //     static constexpr bool kCloses = true;       it ends the descriptor, and others on it before (closing.h)
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
-// and must be trivially destructible: an operation borrows everything it points at until it is over, which is safe
-// because the coroutine that awaits it cannot end before it.
+// and must be trivially destructible: it borrows what it points at, which is safe because no coroutine ends before it.
 //
 // Result: `absl::StatusOr<Value>`, or `absl::Status` if Value is void.
 // Cancelled: `kCancelled`, with the reason if there is one, unless the result came first.
@@ -67,6 +68,9 @@ class PendingOperation : public OperationBase {
       return CompleteNow(-ECANCELED);
     }
     if constexpr (kCloses) return closing_.Begin(*op_.descriptor) || !IsOver() || CompleteNow(result_);
+    if constexpr (requires { op_.AtOnce(*context_.loop); }) {
+      if (std::optional<int> result = op_.AtOnce(*context_.loop)) return CompleteNow(*result);
+    }
     if constexpr (kMayPause) pause_.Mark();
     return Submit(Slot()) || !IsOver() || CompleteNow(result_);
   }
@@ -80,29 +84,32 @@ class PendingOperation : public OperationBase {
     if (result_ < 0) [[unlikely]] {
       return TakeFailure();
     }
-    if constexpr (std::is_void_v<Value>) {
-      op_.ToValue(result_);
-      return absl::OkStatus();
+    if constexpr (!std::is_void_v<Value>) {
+      return TakeValue();
     } else {
-      return op_.ToValue(result_);
+      TakeValue();
+      return absl::OkStatus();
     }
   }
   [[gnu::noinline, gnu::cold]] absl::Status TakeFailure() {
     absl::Status failure = Failure(Op::kName, Slot());
-    if constexpr (requires { op_.ToStatus(failure); }) failure = op_.ToStatus(std::move(failure));
+    if constexpr (requires { op_.ToStatus(failure); }) return op_.ToStatus(std::move(failure));
     return failure;
   }
-  Value TakeValue() { return op_.ToValue(result_); }
+  Value TakeValue() {
+    if constexpr (requires { op_.ToValue(result_, promise_); }) {
+      return op_.ToValue(result_, promise_);
+    } else {
+      return op_.ToValue(result_);
+    }
+  }
 
   void Prepare(io_uring_sqe& entry) final { op_.Prepare(entry); }
   int Perform(System& system) final { return op_.Perform(system); }
   Readiness readiness() const final { return Op::kReadiness; }
   Descriptor* descriptor() const final {
-    if constexpr (requires { op_.descriptor; }) {
-      return op_.descriptor;
-    } else {
-      return nullptr;
-    }
+    if constexpr (requires { op_.descriptor; }) return op_.descriptor;
+    return nullptr;
   }
   std::string Describe() const final {
     return Description(Op::kName, descriptor() != nullptr ? &descriptor()->number : nullptr);
@@ -120,39 +127,35 @@ class PendingOperation : public OperationBase {
         if (op_.NeedsPause(result_) && BeginPause(pause_)) return false;
         pause_.Mark();
       }
+      if constexpr (requires { op_.StandInLine(*this, result_); }) {
+        if (op_.StandInLine(*this, result_)) return false;
+      }
       if (SubmitAgain()) return false;
     }
-    if constexpr (kCloses) {
-      closing_.End(*op_.descriptor);
-    } else {
-      End(Slot());
-    }
+    if constexpr (kCloses) closing_.End(*op_.descriptor);
+    if constexpr (!kCloses) End(Slot());
     return true;
   }
 
   [[gnu::noinline, gnu::cold]] bool StopUnusualWaiting() {
     if (TakeSettled()) return true;
     if constexpr (kCloses) return !closing_.GoOn() && IsOver();
-    Closing::MakeRoom(Slot(), [this] { IsOver(); });
-    return true;
+    return Closing::MakeRoom(Slot(), [this] { return IsOver(); });
   }
 
   // Whether the result is a part, or a failure that is nobody's fault.
   bool IsPart() {
-    if constexpr (requires { op_.Advance(result_); }) {
-      if (!op_.Advance(result_)) return true;
-    }
-    return result_ == -EINTR;
+    bool whole = true;
+    if constexpr (requires { op_.Advance(result_); }) whole = op_.Advance(result_);
+    return !whole || result_ == -EINTR;
   }
 
   // The descriptor's slot that this operation has until its coroutine goes on, if any.
   OperationBase** Slot() const {
-    if constexpr (Op::kReadiness == Readiness::kRead) {
-      return &op_.descriptor->reading;
-    } else if constexpr (Op::kReadiness == Readiness::kWrite) {
-      return &op_.descriptor->writing;
-    } else {
+    if constexpr (Op::kReadiness == Readiness::kBlocking) {
       return nullptr;
+    } else {
+      return Op::kReadiness == Readiness::kRead ? &op_.descriptor->reading : &op_.descriptor->writing;
     }
   }
 

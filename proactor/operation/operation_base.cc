@@ -60,15 +60,17 @@ bool OperationBase::SubmitAgain() {
   return true;
 }
 
+bool OperationBase::MayPause() const { return !context_.scope->cancelled() && !cancel_requested(); }
+
 bool OperationBase::BeginPause(Pause& pause) {
   Loop& loop = *context_.loop;
-  if (context_.scope->cancelled() || cancel_requested() || !pause.Begin(loop)) return false;
+  if (!MayPause() || !pause.Begin(loop)) return false;
   loop.counters.accepts_parked.Add();
   if (loop.MayComplain()) {
     Log(LogSeverity::kWarning,
         absl::StrCat(ErrnoToStatus(-result_, Describe()).message(), "; it goes on when that has changed"));
   }
-  state_ = kWaiting | kPaused;
+  BeginPause();
   return true;
 }
 
@@ -90,7 +92,7 @@ absl::Status OperationBase::Failure(const char* name, OperationBase* const* slot
 std::string OperationBase::Description(const char* name, const int* descriptor_number) const {
   std::string text = name;
   if (descriptor_number != nullptr) absl::StrAppend(&text, " on descriptor ", *descriptor_number);
-  if (paused()) absl::StrAppend(&text, ", until the system has what it needs");
+  if (paused()) absl::StrAppend(&text, ", until there is what it needs");
   if (cancel_requested()) absl::StrAppend(&text, ", which was asked to end");
   return text;
 }

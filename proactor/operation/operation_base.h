@@ -104,6 +104,10 @@ class OperationBase : public Suspension {
     Complete(result);
   }
 
+  // Waits for `EndPause`, whose caller knows of it. Its scope may be cancelled only where it cannot be helped.
+  void BeginPause() { state_ = (state_ & (kDisplaced | kCancelRequested)) | kWaiting | kPaused; }
+  bool MayPause() const;
+
   Loop& loop() const { return *context_.loop; }
   bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
 

@@ -11,7 +11,9 @@
 #include <optional>
 #include <span>
 
+#include "proactor/context.h"
 #include "proactor/descriptor.h"
+#include "proactor/operation/handover.h"
 #include "proactor/operation/operation_base.h"
 
 namespace proactor {
@@ -28,7 +30,20 @@ struct RecvOp {
   int Perform(System& system) const;
   // Zero bytes would read as the end of the stream.
   std::optional<int> Immediate() const { return buffer.empty() ? std::optional(-EINVAL) : std::nullopt; }
+  // What came ahead of it, on a stream that receives into a pool as well (receive.h).
+  std::optional<int> AtOnce(Loop& loop) const {
+    if (descriptor->multishot == nullptr) return std::nullopt;
+    CheckIsHere(*descriptor->multishot, loop);
+    return TakeAhead();
+  }
+  bool Advance(int& result) const {
+    if (descriptor->multishot != nullptr && result < 0) result = TakeAhead().value_or(result);
+    return true;
+  }
   size_t ToValue(int result) const { return static_cast<size_t>(result); }
+
+ private:
+  std::optional<int> TakeAhead() const;
 };
 
 }  // namespace proactor

@@ -15,8 +15,10 @@
 #include <optional>
 #include <span>
 
+#include "proactor/context.h"
 #include "proactor/descriptor.h"
 #include "proactor/operation/list_transfer.h"
+#include "proactor/operation/handover.h"
 #include "proactor/operation/operation_base.h"
 
 namespace proactor {
@@ -33,7 +35,20 @@ struct RecvListOp {
   int Perform(System& system);
   // Zero bytes would read as the end of the stream.
   std::optional<int> Immediate() const { return list.done() ? std::optional(-EINVAL) : std::nullopt; }
+  // As for RecvOp.
+  std::optional<int> AtOnce(Loop& loop) {
+    if (descriptor->multishot == nullptr) return std::nullopt;
+    CheckIsHere(*descriptor->multishot, loop);
+    return TakeAhead();
+  }
+  bool Advance(int& result) {
+    if (descriptor->multishot != nullptr && result < 0) result = TakeAhead().value_or(result);
+    return true;
+  }
   size_t ToValue(int result) const { return static_cast<size_t>(result); }
+
+ private:
+  std::optional<int> TakeAhead();
 };
 
 }  // namespace proactor

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 
 #include "absl/strings/str_format.h"
 #include "tests/benchmark/statistics.h"
@@ -41,6 +42,16 @@ std::string Format(const Judgement& judgement) {
 }
 
 }  // namespace
+
+std::vector<Bar> AllBars() {
+  std::vector<Bar> bars(std::begin(kBars), std::end(kBars));
+  for (std::string_view cell : kPoolCells) {
+    bars.push_back({cell, "proactor_pool", Bar::kCpuRatio, 1.10, "raw_ring"});
+    bars.push_back({cell, "proactor_pool", Bar::kCpuRatio, 1.10, "raw_multishot"});
+    bars.push_back({cell, "proactor_pool", Bar::kCpuRatio, 1.00, "proactor_io_uring"});
+  }
+  return bars;
+}
 
 std::vector<Judgement> Judge(const CellResult& result, std::span<const Bar> bars) {
   std::vector<Judgement> judgements;

@@ -2,7 +2,7 @@
 
 // What a server may cost at most in a cell, and whether it did.
 //
-//   std::vector<Judgement> judgements = Judge(result, kBars);
+//   std::vector<Judgement> judgements = Judge(result, AllBars());
 //   std::fputs(FormatJudgements(judgements).c_str(), stdout);
 //
 // A ratio is judged against the bar times the noise factor of the null test, a time against the bar plus the difference
@@ -51,6 +51,15 @@ inline constexpr Bar kBars[] = {
     {"c50s65536p1", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
     {"churn", "proactor_epoll", Bar::kCpuRatio, 1.00, "asio"},
 };
+
+// What receives into a pool, in each of these cells, is compared with both yardsticks and with a private buffer.
+inline constexpr std::string_view kPoolCells[] = {
+    "c1s64p1",    "c1s1024p1",    "c1s65536p1",    "c1s64p16",    "c1s1024p16",    "c1s65536p16",
+    "c50s64p1",   "c50s1024p1",   "c50s65536p1",   "c50s64p16",   "c50s1024p16",   "c50s65536p16",
+    "c1000s64p1", "c1000s1024p1", "c1000s65536p1", "c1000s64p16", "c1000s1024p16", "c1000s65536p16"};
+
+// All of these.
+std::vector<Bar> AllBars();
 
 struct Judgement {
   Bar bar;

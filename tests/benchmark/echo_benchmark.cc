@@ -29,7 +29,8 @@
 
 ABSL_FLAG(std::vector<std::string>, servers, {}, "NAME=COMMAND of all servers, separated by commas");
 ABSL_FLAG(std::vector<std::string>, groups,
-          std::vector<std::string>({"raw_ring:proactor_io_uring:proactor_masked", "raw_epoll:proactor_epoll:asio"}),
+          std::vector<std::string>({"raw_ring:raw_multishot:proactor_pool:proactor_io_uring:proactor_masked",
+                                    "raw_epoll:proactor_epoll:asio"}),
           "names of servers that are compared with the first of them, as in YARDSTICK:NAME:NAME, separated by commas");
 ABSL_FLAG(std::vector<std::string>, cells,
           std::vector<std::string>({"c50s64p1", "c1000s64p1", "c50s1024p1", "c50s65536p1", "churn"}),
@@ -136,7 +137,7 @@ absl::StatusOr<std::vector<Judgement>> RunBenchmark() {
     for (const Group& group : *groups) {
       absl::StatusOr<CellResult> result = Measure(cell, group, *method);
       if (!result.ok()) return result.status();
-      for (const Judgement& judgement : Judge(*result, kBars)) judgements.push_back(judgement);
+      for (const Judgement& judgement : Judge(*result, AllBars())) judgements.push_back(judgement);
     }
   }
   return judgements;

@@ -2,7 +2,9 @@
 
 // This library's server for the benchmark: what a user would write, with the yardstick's buffer of 64 KiB.
 //
-// Usage: proactor_echo --listen=127.0.0.1:0 [--backend=auto|io_uring|epoll] [--disable=FEATURE,...]
+// With --pool it receives into a pool that all connections share.
+//
+// Usage: proactor_echo --listen=127.0.0.1:0 [--backend=auto|io_uring|epoll] [--disable=FEATURE,...] [--pool]
 // It prints `listening on 127.0.0.1:PORT`, and runs until a signal ends it.
 
 #include <cstddef>
@@ -16,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/backend_choice.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/feature.h"
 #include "proactor/net/address.h"
 #include "proactor/net/tcp.h"
@@ -27,6 +30,7 @@
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "address and port; port 0 takes a free one");
 ABSL_FLAG(std::string, backend, "auto", "auto, io_uring or epoll");
 ABSL_FLAG(std::string, disable, "", "features of io_uring to do without, as for PROACTOR_DISABLE");
+ABSL_FLAG(bool, pool, false, "receive into a pool that all connections share");
 
 namespace proactor::benchmark {
 namespace {
@@ -39,7 +43,16 @@ Task<absl::Status> Echo(TcpStream stream) {
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Serve(SocketAddress address) {
+Task<absl::Status> EchoFromPool(TcpStream stream, BufferPool& pool) {
+  while (true) {
+    Buffers chunks = co_await Try(stream.ReceiveAll(pool));
+    if (chunks.empty()) co_return absl::OkStatus();
+    co_await Try(stream.WriteAll(chunks));
+  }
+}
+
+Task<absl::Status> Serve(SocketAddress address, bool from_pool) {
+  BufferPool pool;
   TcpListener listener = co_await Try(TcpListener::Listen(address, {.backlog = 1024}));
   const SocketAddress local = co_await Try(listener.LocalAddress());
   std::printf("listening on %s\n", local.ToString().c_str());
@@ -47,7 +60,8 @@ Task<absl::Status> Serve(SocketAddress address) {
   co_return co_await WithTaskGroup([&](TaskGroup& connections) -> Task<absl::Status> {
     while (true) {
       TcpStream stream = co_await Try(listener.Accept());
-      connections.Spawn(Echo(std::move(stream)), {.name = "connection", .on_failure = kLog});
+      connections.Spawn(from_pool ? EchoFromPool(std::move(stream), pool) : Echo(std::move(stream)),
+                        {.name = "connection", .on_failure = kLog});
     }
   });
 }
@@ -63,6 +77,6 @@ int main(int count, char** arguments) {
   if (!backend.ok()) return proactor::ExitCode(backend.status());
   const absl::StatusOr<proactor::FeatureSet> disabled = proactor::ParseFeatures(absl::GetFlag(FLAGS_disable));
   if (!disabled.ok()) return proactor::ExitCode(disabled.status());
-  return proactor::ExitCode(
-      proactor::Run(proactor::benchmark::Serve(*address), {.backend = *backend, .disabled = *disabled}));
+  return proactor::ExitCode(proactor::Run(proactor::benchmark::Serve(*address, absl::GetFlag(FLAGS_pool)),
+                                          {.backend = *backend, .disabled = *disabled}));
 }

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/fs/file.h"
 #include "proactor/net/address.h"
 #include "proactor/net/tcp.h"
@@ -41,6 +42,24 @@ Task<absl::Status> Forward(TcpStream& from, TcpStream& to) {
     co_await Try(to.WriteAll({buffer, n}));
   }
   co_return to.Shutdown(ShutdownHow::kWrite);
+}
+
+TEST(ReadmeTest, WhatIsReceivedIntoAPoolIsSentBack) {
+  SimulatedWorld world;
+  BufferPool pool;
+  std::string received;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(7000)));
+    TcpStream client = co_await Try(TcpStream::Connect(SocketAddress::Loopback(7000)));
+    group.Spawn(EchoFromPool(co_await Try(listener.Accept()), pool));
+    co_await Try(client.WriteAll("many bytes"));
+    co_await Try(client.Shutdown(ShutdownHow::kWrite));
+    char buffer[100];
+    while (size_t n = co_await Try(client.Read(buffer))) received.append(buffer, n);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(received, "many bytes");
 }
 
 TEST(ReadmeTest, AMissingGreetingIsNoError) {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accept, connect, recv, send, the two for lists, close: no byte and no connection is lost.
+// accept, connect, recv, send, the two for lists, receive and its pool, close: no byte, no connection and no buffer is
+// lost.
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "proactor/buffer_pool.h"
 #include "proactor/errors.h"
 #include "proactor/net/tcp.h"
 #include "proactor/task_group.h"
@@ -99,6 +103,113 @@ Task<absl::Status> Exchange(Race& race, decltype(&ReadOnce) read, decltype(&Writ
 
 Task<absl::Status> Streams(Race& race) { return Exchange(race, &ReadOnce, &WriteOnce); }
 Task<absl::Status> StreamsOfLists(Race& race) { return Exchange(race, &ReadListOnce, &WriteListOnce); }
+
+// One of the ways to read, into a pool that other streams use too.
+Task<absl::StatusOr<std::string>> ReceiveOnce(Race& race, TcpStream& stream, BufferPool& pool) {
+  std::string bytes;
+  switch (race.Below(3)) {
+    case 0: {
+      Buffer chunk = co_await Try(race.Interrupted(stream.Receive(pool)));
+      bytes = chunk.view();
+      // Some are kept for a while, so that the pool runs dry.
+      if (race.Below(4) == 0) co_await Try(Sleep(race.Moment()));
+      break;
+    }
+    case 1: {
+      Buffers chunks = co_await Try(race.Interrupted(stream.ReceiveAll(pool)));
+      for (std::string_view chunk : chunks) bytes += chunk;
+      break;
+    }
+    default: {
+      char buffer[40];
+      size_t n = co_await Try(race.Interrupted(stream.Read({buffer, race.UpTo(sizeof(buffer))})));
+      bytes.assign(buffer, n);
+    }
+  }
+  co_return bytes;
+}
+
+Task<absl::Status> ReceiveInterrupted(Race& race, TcpStream& stream, BufferPool& pool, std::string_view sent) {
+  std::string all;
+  while (true) {
+    absl::StatusOr<std::string> bytes = co_await ReceiveOnce(race, stream, pool);
+    if (!bytes.ok() && !Interruption(bytes.status())) co_return bytes.status();
+    if (!bytes.ok()) {
+      co_await Try(LetTimePass());
+      continue;
+    }
+    if (bytes->empty()) co_return Expect(all == sent, "bytes were lost, repeated or mixed up");
+    all += *bytes;
+  }
+}
+
+Task<absl::Status> WriteInPieces(Race& race, TcpStream& stream, std::string_view rest) {
+  while (!rest.empty()) {
+    std::string_view piece = rest.substr(0, race.UpTo(200));
+    co_await Try(stream.WriteAll(piece));
+    rest.remove_prefix(piece.size());
+    co_await Try(Sleep(race.Moment()));
+  }
+  co_return stream.Shutdown(ShutdownHow::kWrite);
+}
+
+// Several streams share less memory than they would like to have.
+Task<absl::Status> Receives(Race& race) {
+  BufferPool pool({.smallest = 64,
+                   .largest = race.Below(2) == 0 ? size_t{64} : size_t{256},
+                   .most_bytes = 256 * race.UpTo(4),
+                   .most_unread = 64 * race.UpTo(10)});
+  const std::string sent = Pattern(600);
+  std::vector<Connection> connections;
+  for (int i = 0; i < 3; ++i) connections.push_back(co_await Try(Connect()));
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    for (Connection& connection : connections) {
+      group.Spawn(WriteInPieces(race, connection.client, sent));
+      group.Spawn(ReceiveInterrupted(race, connection.server, pool, sent));
+    }
+    co_return absl::OkStatus();
+  };
+  co_await Try(WithTaskGroup(body));
+  BufferPoolUsage usage = pool.usage();
+  co_return Expect(usage.on_loan == 0 && usage.received == 0 && usage.waiting == 0, "a buffer did not come back");
+}
+
+// Dropped at any moment, with or without something received: the peer reads an end of some kind, and buffers come back.
+Task<absl::Status> DroppedReceives(Race& race) {
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64 * race.UpTo(4)});
+  Connection connection = co_await Try(Connect());
+  auto write = [&]() -> Task<absl::Status> {
+    for (int i = 0; i < 3; ++i) {
+      absl::Status status = co_await connection.client.WriteAll("bytes");
+      if (absl::IsUnavailable(status)) co_return absl::OkStatus();
+      co_await Try(std::move(status));
+      co_await Try(Sleep(race.Moment()));
+    }
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(write());
+    for (int i = race.Below(3); i >= 0; --i) {
+      absl::StatusOr<Buffer> chunk = co_await race.Interrupted(connection.server.Receive(pool));
+      if (!chunk.ok() && !Interruption(chunk.status())) co_return chunk.status();
+    }
+    if (race.Below(2) == 0) {
+      co_await Try(connection.server.Close());
+    } else {
+      connection.server = TcpStream();
+    }
+    co_return absl::OkStatus();
+  };
+  co_await Try(WithTaskGroup(body));
+  char byte;
+  absl::StatusOr<size_t> n = co_await connection.client.Read({&byte, 1});
+  bool ended = n.ok() ? *n == 0 : absl::IsUnavailable(n.status());
+  co_await Try(Expect(ended, "bytes out of nowhere"));
+  // What was dropped comes back when the kernel has done with it, which takes as long as a request to cancel does.
+  for (int i = 0; i < 1000 && pool.usage().received > 0; ++i) co_await Try(LetTimePass());
+  BufferPoolUsage usage = pool.usage();
+  co_return Expect(usage.on_loan == 0 && usage.received == 0, "a buffer did not come back");
+}
 
 // Connects until it is served: an attempt that was interrupted leaves at most a connection that asks nothing.
 Task<absl::Status> AskUntilServed(Race& race, SocketAddress address) {
@@ -196,11 +307,11 @@ Task<absl::Status> ClosesInUse(Race& race) {
   co_return Expect(sent.starts_with(received), "bytes were lost, repeated or mixed up");
 }
 
-constexpr Scenario kScenarios[] = {{"Streams", &Streams},
-                                   {"StreamsOfLists", &StreamsOfLists},
-                                   {"Connections", &Connections},
-                                   {"Closes", &Closes},
-                                   {"ClosesInUse", &ClosesInUse}};
+constexpr Scenario kScenarios[] = {
+    {"Streams", &Streams},         {"StreamsOfLists", &StreamsOfLists},
+    {"Receives", &Receives},       {"DroppedReceives", &DroppedReceives},
+    {"Connections", &Connections}, {"Closes", &Closes},
+    {"ClosesInUse", &ClosesInUse}};
 
 }  // namespace
 

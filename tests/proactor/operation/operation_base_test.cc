@@ -132,7 +132,7 @@ TEST_F(OperationBaseTest, AfterAPauseItIsSubmittedAgain) {
   operation().Complete(-ENOMEM);
   Turn();
   EXPECT_EQ(proactor_->submitted.size(), 1u);
-  EXPECT_NE(operation().Describe().find("until the system has what it needs"), std::string::npos);
+  EXPECT_NE(operation().Describe().find("until there is what it needs"), std::string::npos);
   DescriptorClosed();
   DescriptorClosed();
   EXPECT_EQ(proactor_->submitted.size(), 1u) << "it has to be its turn";

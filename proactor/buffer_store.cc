@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/buffer_store.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <source_location>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "proactor/log.h"
+
+namespace proactor::internal {
+namespace {
+
+constexpr size_t kSmallestBuffer = 64;
+constexpr size_t kFirstBytes = size_t{64} << 10;  // What a size begins with, and
+constexpr size_t kFirstBuffers = 4;               // at least so many.
+constexpr unsigned kGroupCapacity = 1024;         // What the kernel can be provided with at a time.
+constexpr size_t kMostBuffers = size_t{1} << 16;  // An index has 16 bits.
+constexpr size_t kStep = 4;                       // From one size to the next.
+
+BufferPoolOptions Sane(BufferPoolOptions options) {
+  options.smallest = std::max(options.smallest, kSmallestBuffer);
+  options.largest = std::clamp(options.largest, options.smallest, size_t{1} << 30);
+  options.most_bytes = std::max(options.most_bytes, options.largest);
+  return options;
+}
+
+}  // namespace
+
+void ReturnBuffer(BufferSlot& slot) { slot.store->Return(slot); }
+
+BufferStore::BufferStore(const BufferPoolOptions& options) : options_(Sane(options)) {
+  for (size_t size = options_.smallest;; size *= kStep) {
+    classes_.emplace_back().size = std::min(size, options_.largest);
+    if (size >= options_.largest) break;
+  }
+}
+
+BufferStore::~BufferStore() {
+  LoopWatcher::Unlink();
+  for (SizeClass& size_class : classes_) size_class.group.reset();
+  for (Chunk& chunk : chunks_) munmap(chunk.memory, chunk.size);
+}
+
+void BufferStore::Bind(Loop& loop) {
+  Check(loop_ == nullptr,
+        "A BufferPool was used by two schedulers: make one for each; what it has lent may go anywhere.");
+  loop_ = &loop;
+  thread_.Bind();
+  loop.watchers.PushBack(*this);
+}
+
+bool BufferStore::Grow(SizeClass& size_class) {
+  size_t room = (options_.most_bytes - bytes_) / size_class.size;
+  // Chat leaves memory for bulk.
+  if (&size_class != &classes_.back()) {
+    size_t share = std::max<size_t>(options_.most_bytes / classes_.size() / size_class.size, 1);
+    room = std::min(room, share - std::min(share, size_class.slots.size()));
+  }
+  size_t more = std::max({size_class.slots.size(), kFirstBytes / size_class.size, kFirstBuffers});
+  more = std::min({more, room, kMostBuffers - size_class.slots.size()});
+  if (more == 0) return false;
+  size_t size = more * size_class.size;
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  Chunk& chunk = chunks_.emplace_back(static_cast<char*>(memory), size, std::make_unique<BufferSlot[]>(more));
+  bytes_ += size;
+  for (size_t i = 0; i < more; ++i) {
+    BufferSlot& slot = chunk.slots[i];
+    slot.store = this;
+    slot.memory = chunk.memory + i * size_class.size;
+    slot.index = static_cast<uint16_t>(size_class.slots.size());
+    slot.size_class = static_cast<uint8_t>(&size_class - classes_.data());
+    size_class.slots.push_back(&slot);
+  }
+  for (size_t i = more; i > 0; --i) MakeFree(size_class, chunk.slots[i - 1]);
+  return true;
+}
+
+void BufferStore::MakeFree(SizeClass& size_class, BufferSlot& slot) {
+  if (size_class.group != nullptr && size_class.provided < size_class.group->capacity()) {
+    slot.state = BufferSlot::kProvided;
+    ++size_class.provided;
+    size_class.group->Add(slot.memory, size_class.size, slot.index);
+    return;
+  }
+  slot.state = BufferSlot::kFree;
+  slot.next = size_class.free;
+  size_class.free = &slot;
+}
+
+BufferSlot* BufferStore::TakeFree(SizeClass& size_class) {
+  BufferSlot* slot = size_class.free;
+  if (slot != nullptr) size_class.free = std::exchange(slot->next, nullptr);
+  return slot;
+}
+
+// The nearest larger one comes before the smaller ones.
+BufferSlot* BufferStore::Take(int size_class) {
+  if (!line_.empty()) return nullptr;
+  SizeClass& first = classes_[static_cast<size_t>(size_class)];
+  BufferSlot* slot = TakeFree(first);
+  if (slot == nullptr && Grow(first)) slot = TakeFree(first);
+  for (int other = size_class + 1; slot == nullptr && other < size_classes(); ++other) {
+    slot = TakeFree(classes_[static_cast<size_t>(other)]);
+  }
+  for (int other = size_class - 1; slot == nullptr && other >= 0; --other) {
+    slot = TakeFree(classes_[static_cast<size_t>(other)]);
+  }
+  if (slot != nullptr) CountOut(*slot, BufferSlot::kReceived);
+  return slot;
+}
+
+void BufferStore::CountOut(BufferSlot& slot, BufferSlot::State state) {
+  slot.state = state;
+  slot.begin = slot.size = 0;
+  ++out_;
+}
+
+void BufferStore::PutBack(BufferSlot& slot) {
+  --out_;
+  if (BufferWaiter* waiter = line_.PopFront(); waiter != nullptr) {
+    CountOut(slot, BufferSlot::kReceived);
+    waiter->Assign(slot);
+    return;
+  }
+  MakeFree(classes_[slot.size_class], slot);
+  if (out_ == 0 && self_ != nullptr) [[unlikely]] {
+    std::shared_ptr<BufferStore> last = std::move(self_);  // Goes at the end of this scope.
+  }
+}
+
+int BufferStore::ProvidedFor(int size_class) {
+  if (by_call_ || !line_.empty()) return -1;
+  SizeClass& first = classes_[static_cast<size_t>(size_class)];
+  if (first.group == nullptr) {
+    first.group = loop_->proactor.MakeBufferGroup(kGroupCapacity);
+    if (first.group == nullptr) {
+      by_call_ = true;
+      return -1;
+    }
+    BufferSlot* free = std::exchange(first.free, nullptr);
+    while (free != nullptr) MakeFree(first, *std::exchange(free, free->next));
+  }
+  if (first.provided > 0 || Grow(first)) return size_class;
+  for (int other = size_class + 1; other < size_classes(); ++other) {
+    if (classes_[static_cast<size_t>(other)].provided > 0) return other;
+  }
+  for (int other = size_class - 1; other >= 0; --other) {
+    if (classes_[static_cast<size_t>(other)].provided > 0) return other;
+  }
+  return -1;
+}
+
+Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
+  SizeClass& size_class = classes_[static_cast<size_t>(number)];
+  BufferSlot& slot = *size_class.slots[static_cast<size_t>(index)];
+  Check(slot.state == BufferSlot::kProvided, "The kernel has received into a buffer that it was not provided with.");
+  --size_class.provided;
+  if (BufferSlot* next = TakeFree(size_class); next != nullptr) MakeFree(size_class, *next);
+  CountOut(slot, BufferSlot::kReceived);
+  return Received(slot, size);
+}
+
+// Of several who have found none at once, the first has seen to it.
+void BufferStore::RanOut(int number) {
+  SizeClass& size_class = classes_[static_cast<size_t>(number)];
+  if (size_class.provided == 0) Grow(size_class);
+}
+
+void BufferStore::StopProviding() {
+  by_call_ = true;
+  for (SizeClass& size_class : classes_) {
+    if (size_class.group == nullptr) continue;
+    size_class.group.reset();
+    size_class.provided = 0;
+    for (BufferSlot* slot : size_class.slots) {
+      if (slot->state == BufferSlot::kProvided) MakeFree(size_class, *slot);
+    }
+  }
+}
+
+Buffer BufferStore::Received(BufferSlot& slot, size_t size) {
+  slot.size = static_cast<uint32_t>(size);
+  slot.next = nullptr;
+  return Buffer(slot);
+}
+
+void BufferStore::Lend(Buffer& buffer, const PromiseBase& borrower) {
+  if (buffer.slot_ == nullptr) return;
+  buffer.slot_->state = BufferSlot::kOnLoan;
+  buffer.slot_->borrower = borrower.where();
+  buffer.slot_->since = loop_->clock.RoughlyNow();
+}
+
+void BufferStore::Lend(Buffers& buffers, const PromiseBase& borrower) {
+  MonotonicTime now = loop_->clock.RoughlyNow();
+  for (BufferSlot* slot = buffers.first_; slot != nullptr; slot = slot->next) {
+    slot->state = BufferSlot::kOnLoan;
+    slot->borrower = borrower.where();
+    slot->since = now;
+  }
+}
+
+void BufferStore::Return(BufferSlot& slot) {
+  if (thread_.IsThisThread() && !loop_ended_) [[likely]] {
+    return PutBack(slot);
+  }
+  if (loop_ == nullptr || !thread_.IsThisProcess()) return PutBack(slot);
+  std::shared_ptr<BufferStore> last;  // Goes after the lock does.
+  std::lock_guard lock(mutex_);
+  if (loop_ended_) {
+    last = self_;
+    return PutBack(slot);
+  }
+  slot.next = returned_;
+  returned_ = &slot;
+  if (std::exchange(on_its_way_, true)) return;
+  Send(*loop_, *this);
+}
+
+void BufferStore::Receive() {
+  std::shared_ptr<BufferStore> last = self_;  // Goes after the lock does.
+  BufferSlot* slot;
+  {
+    std::lock_guard lock(mutex_);
+    on_its_way_ = false;
+    slot = std::exchange(returned_, nullptr);
+  }
+  while (slot != nullptr) PutBack(*std::exchange(slot, std::exchange(slot->next, nullptr)));
+}
+
+void BufferStore::Discard() { Receive(); }
+
+void BufferStore::LoopEnds() {
+  std::lock_guard lock(mutex_);
+  loop_ended_ = true;
+}
+
+BufferPoolUsage BufferStore::usage() const {
+  BufferPoolUsage usage = {.bytes = bytes_};
+  for (const SizeClass& size_class : classes_) {
+    usage.buffers += static_cast<int>(size_class.slots.size());
+    for (const BufferSlot* slot : size_class.slots) {
+      usage.on_loan += slot->state == BufferSlot::kOnLoan;
+      usage.received += slot->state == BufferSlot::kReceived;
+    }
+  }
+  for (BufferWaiter* waiter = line_.front(); waiter != nullptr; waiter = line_.Next(*waiter)) ++usage.waiting;
+  return usage;
+}
+
+std::string BufferStore::Dump() const {
+  std::string text;
+  for (const SizeClass& size_class : classes_) {
+    for (const BufferSlot* slot : size_class.slots) {
+      if (slot->state != BufferSlot::kOnLoan) continue;
+      absl::StrAppend(&text, "a buffer of ", size_class.size, " bytes: ", DescribeCoroutine(slot->borrower));
+      if (!loop_ended_) {
+        absl::Duration age = absl::Nanoseconds(loop_->clock.Now().nanoseconds - slot->since.nanoseconds);
+        absl::StrAppend(&text, ", for ", absl::FormatDuration(absl::Trunc(age, absl::Milliseconds(1))));
+      }
+      absl::StrAppend(&text, "\n");
+    }
+  }
+  return text;
+}
+
+void BufferStore::PoolEnds(const std::shared_ptr<BufferStore>& self) {
+  if (int on_loan = usage().on_loan; on_loan > 0) {
+    Log(LogSeverity::kError, absl::StrCat("A BufferPool has ended while ", on_loan,
+                                          " of its buffers were on loan; drop them first. Who took them:\n", Dump()));
+  }
+  StayUntilAllIsBack(self);
+}
+
+}  // namespace proactor::internal

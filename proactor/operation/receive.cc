@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proactor/operation/receive.h"
+
+#include <liburing.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "proactor/operation/handover.h"
+#include "proactor/proactor.h"
+
+namespace proactor {
+
+using internal::BufferSlot;
+using internal::BufferStore;
+
+bool ReceiveQueue::Use(const Store& store, Loop& loop) {
+  if (home != &loop && ComesFromElsewhere(*this, loop)) return false;
+  store->Use(loop);
+  if (store_ != store) [[unlikely]] {
+    if (armed()) descriptor().StopWatching();  // It takes from another pool.
+    LetGoOfStore();
+    store_ = store;
+    size_class_ = std::min<uint8_t>(size_class_, static_cast<uint8_t>(store->size_classes() - 1));
+  }
+  return true;
+}
+
+void ReceiveQueue::LetGoOfStore() {
+  if (store_ != nullptr) store_->StayUntilAllIsBack(store_);
+  store_ = nullptr;
+}
+
+ReceiveQueue::~ReceiveQueue() { LeaveLine(); }
+
+// --- By a request of the kernel's. ---
+
+void ReceiveQueue::Prepare(io_uring_sqe& entry) {
+  armed_for_ = size_class_;
+  armed_class_ = static_cast<uint8_t>(std::max(store_->ProvidedFor(size_class_), 0));
+  io_uring_prep_recv(&entry, descriptor().number, nullptr, 0, 0);
+  entry.ioprio |= IORING_RECV_MULTISHOT;
+  entry.flags |= IOSQE_BUFFER_SELECT;
+  entry.buf_group = store_->GroupOf(armed_class_);
+}
+
+bool ReceiveQueue::Take(int result, int buffer, bool ended) {
+  if (buffer >= 0) Push(store_->TakeProvided(armed_class_, buffer, static_cast<size_t>(std::max(result, 0))));
+  if (!ended) return !over_limit_;
+  if (result == -ENOBUFS) {
+    store_->RanOut(armed_class_);
+  } else if (result <= 0 && result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
+    end_ = result;
+  }
+  return wanted();
+}
+
+// One that is armed stays so when the pool gets short of buffers: it ends by itself.
+bool ReceiveQueue::wanted() const {
+  if (end_ != kNoEnd || over_limit_ || assigned_ != nullptr || BufferWaiter::linked()) return false;
+  return armed() ? armed_for_ == size_class_ : store_->ProvidedFor(size_class_) >= 0;
+}
+
+// --- By a call. ---
+
+int ReceiveQueue::Call(System& system) {
+  BufferSlot* slot = assigned_ != nullptr ? std::exchange(assigned_, nullptr) : store_->Take(size_class_);
+  // Whoever has nothing to receive does not stand in the line.
+  if (slot == nullptr) return system.Poll(descriptor().number, POLLIN) > 0 ? -ENOBUFS : -EAGAIN;
+  size_t size = store_->SizeOf(slot->size_class);
+  int result = system.Receive(descriptor().number, slot->memory, size);
+  if (result == -EINTR) {  // It is asked for again, and has not lost its place in the line.
+    Keep(*slot);
+    return result;
+  }
+  if (result <= 0) {
+    store_->PutBack(*slot);
+    return result;
+  }
+  if (static_cast<size_t>(result) < size) descriptor().MarkShortRead(system);
+  Push(store_->Received(*slot, static_cast<size_t>(result)));
+  return result;
+}
+
+void ReceiveQueue::Assign(BufferSlot& slot) {
+  Keep(slot);
+  descriptor().reading->EndPause(-EINTR);
+}
+
+// For a call that is made in any case, or a descriptor that has nothing would keep it.
+void ReceiveQueue::Keep(BufferSlot& slot) {
+  assigned_ = &slot;
+  if (descriptor().readable == Ready::kNo) descriptor().readable = Ready::kYes;
+}
+
+bool ReceiveQueue::StandInLine() {
+  if (store_->ProvidedFor(size_class_) >= 0) return false;
+  // One may have come back since the call that found none.
+  if (BufferSlot* slot = store_->Take(size_class_); slot != nullptr) {
+    Keep(*slot);
+    return false;
+  }
+  store_->StandInLine(*this);
+  return true;
+}
+
+void ReceiveQueue::LeaveLine() {
+  BufferWaiter::Unlink();
+  if (assigned_ != nullptr) store_->PutBack(*std::exchange(assigned_, nullptr));
+}
+
+// --- What has been received. ---
+
+void ReceiveQueue::Push(Buffer buffer) {
+  unread_ += static_cast<uint32_t>(buffer.size());
+  if (unread_ >= store_->most_unread()) over_limit_ = true;
+  received_.PushBack(std::move(buffer));
+}
+
+void ReceiveQueue::Drained(size_t bytes) {
+  unread_ -= static_cast<uint32_t>(bytes);
+  if (!over_limit_ || unread_ > store_->most_unread() / 2) return;
+  over_limit_ = false;
+  home->proactor.Adjust(*this);
+}
+
+void ReceiveQueue::Learn() {
+  bool much = unread_ >= store_->SizeOf(size_class_);
+  bool little = size_class_ > 0 && unread_ <= store_->SizeOf(size_class_ - 1) / 2;
+  much_in_a_row_ = much ? much_in_a_row_ + 1 : 0;
+  little_in_a_row_ = little ? little_in_a_row_ + 1 : 0;
+  if (much_in_a_row_ < kMuchBeforeLarger && little_in_a_row_ < kLittleBeforeSmaller) return;
+  much_in_a_row_ = little_in_a_row_ = 0;
+  if (much && size_class_ + 1 == store_->size_classes()) return;
+  size_class_ = static_cast<uint8_t>(much ? size_class_ + 1 : size_class_ - 1);
+  if (armed()) home->proactor.Adjust(*this);
+}
+
+void ReceiveQueue::Clear() {
+  received_.Clear();
+  unread_ = 0;
+}
+
+int ReceiveQueue::TakeOutcome() { return received_.empty() ? std::exchange(end_, kNoEnd) : 1; }
+
+Buffer ReceiveQueue::TakeFirst(const PromiseBase& borrower) {
+  Learn();
+  Buffer buffer = received_.PopFront();
+  store_->Lend(buffer, borrower);
+  Drained(buffer.size());
+  return buffer;
+}
+
+Buffers ReceiveQueue::TakeAll(const PromiseBase& borrower) {
+  Learn();
+  Buffers buffers = std::move(received_);
+  store_->Lend(buffers, borrower);
+  Drained(unread_);
+  return buffers;
+}
+
+int ReceiveQueue::Copy(char* to, size_t size) {
+  if (received_.empty()) return std::exchange(end_, kNoEnd);
+  size = std::min(size, kLargestTransfer);
+  size_t copied = 0;
+  Buffers rest;
+  while (copied < size && !received_.empty()) {
+    Buffer buffer = received_.PopFront();
+    size_t count = std::min(buffer.size(), size - copied);
+    std::memcpy(to + copied, buffer.data(), count);
+    copied += count;
+    buffer.RemovePrefix(count);
+    rest.PushBack(std::move(buffer));
+  }
+  rest.Append(std::move(received_));
+  received_ = std::move(rest);
+  Drained(copied);
+  return static_cast<int>(copied);
+}
+
+// --- The operations. ---
+
+std::optional<int> ReceiveOp::AtOnce(Loop& loop) const {
+  if (descriptor->multishot == nullptr) descriptor->multishot = new ReceiveQueue(*descriptor);
+  if (!queue().Use(*store, loop)) return std::nullopt;
+  return queue().HasResult() ? std::optional(queue().TakeOutcome()) : std::nullopt;
+}
+
+void ReceiveOp::Prepare(io_uring_sqe& entry) const {
+  entry.opcode = kNoOpcode;
+  if (!queue().moving && !queue().NeedsCall()) entry.user_data = reinterpret_cast<uintptr_t>(descriptor->multishot);
+}
+
+int ReceiveOp::Perform(System& system) const { return queue().moving ? -EXDEV : queue().Call(system); }
+
+bool ReceiveOp::Advance(int& result) const {
+  if (queue().moving) {
+    result = -EXDEV;
+    return false;
+  }
+  queue().Use(*store, *queue().home);  // It may have come from elsewhere meanwhile.
+  if (result == -ECANCELED) queue().LeaveLine();
+  if (queue().HasResult()) result = queue().TakeOutcome();
+  return result != -ENOBUFS;
+}
+
+bool ReceiveOp::StandInLine(OperationBase& self, int result) const {
+  if (result == -EXDEV) return WaitForHandover(queue(), self);
+  if (result != -ENOBUFS || !self.MayPause() || !queue().StandInLine()) return false;
+  self.BeginPause();
+  return true;
+}
+
+Buffer ReceiveOp::ToValue(int result, const PromiseBase& borrower) const {
+  return result == 0 ? Buffer() : queue().TakeFirst(borrower);
+}
+
+int ReceiveAllOp::Perform(System& system) const {
+  int result = ReceiveOp::Perform(system);
+  if (result <= 0) return result;
+  // What else there is. Only the kernel knows when that is all, unless it says so by a short read.
+  for (int calls = 1; calls < kMostCalls && queue().unread() < (*store)->most_unread(); ++calls) {
+    if (descriptor->readable == Ready::kNo) break;
+    int more = queue().Call(system);
+    if (more == -EAGAIN) descriptor->MarkShortRead(system);
+    if (more > 0 || more == -EINTR) continue;
+    if (more != -EAGAIN && more != -ENOBUFS) queue().EndsWith(more);
+    break;
+  }
+  queue().LeaveLine();
+  return result;
+}
+
+Buffers ReceiveAllOp::ToValue(int result, const PromiseBase& borrower) const {
+  return result == 0 ? Buffers() : queue().TakeAll(borrower);
+}
+
+}  // namespace proactor

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Receiving into a pool (proactor/buffer_pool.h), as users of TCP see it.
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "proactor/buffer_pool.h"
+#include "proactor/errors.h"
+#include "proactor/log.h"
+#include "proactor/net/tcp.h"
+#include "proactor/operation/receive.h"
+#include "proactor/sleep.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+#include "proactor/yield.h"
+#include "tests/net/connection.h"
+#include "tests/support/backends.h"
+
+namespace proactor {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ReceiveTest : public BackendTest {};
+
+Task<absl::StatusOr<std::string>> ReceiveToEnd(TcpStream& stream, BufferPool& pool) {
+  std::string all;
+  while (true) {
+    Buffer chunk = co_await Try(stream.Receive(pool));
+    if (chunk.empty()) co_return all;
+    all += chunk.view();
+  }
+}
+
+Task<absl::Status> WriteAndFinish(TcpStream& stream, std::string_view bytes) {
+  co_await Try(stream.WriteAll(bytes));
+  co_return stream.Shutdown(ShutdownHow::kWrite);
+}
+
+// With no code of its own for both directions at once.
+Task<absl::Status> EchoAll(TcpStream& stream, BufferPool& pool) {
+  while (true) {
+    Buffers chunks = co_await Try(stream.ReceiveAll(pool));
+    if (chunks.empty()) co_return stream.Shutdown(ShutdownHow::kWrite);
+    co_await Try(stream.WriteAll(chunks));
+  }
+}
+
+TEST_P(ReceiveTest, BytesArriveInOrderAndTheEndIsAnEmptyBuffer) {
+  BufferPool pool;
+  std::string sent = Pattern(300'000);
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(WriteAndFinish(connection.client, sent));
+      received = co_await Try(ReceiveToEnd(connection.server, pool));
+      Buffer again = co_await Try(connection.server.Receive(pool));
+      EXPECT_TRUE(again.empty()) << "the end is there for good";
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(pool.usage().on_loan, 0);
+  EXPECT_EQ(pool.usage().received, 0);
+}
+
+TEST_P(ReceiveTest, BulkIsEchoedWhileMoreComes) {
+  BufferPool pool;
+  std::string sent = Pattern(simulated() ? 300'000 : 8'000'000);
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(WriteAndFinish(connection.client, sent));
+      group.Spawn(EchoAll(connection.server, pool));
+      received = co_await Try(ReadToEnd(connection.client));
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(pool.usage().on_loan, 0);
+}
+
+TEST_P(ReceiveTest, CancelledReceiveLosesNoBytes) {
+  BufferPool pool({.smallest = 64, .largest = 256});
+  std::string sent = Pattern(20'000);
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      auto write = [&]() -> Task<absl::Status> {
+        for (size_t at = 0; at < sent.size(); at += 200) {
+          co_await Try(connection.client.WriteAll(std::string_view(sent).substr(at, 200)));
+          co_await Try(Sleep(absl::Microseconds(at % 7)));
+        }
+        co_return connection.client.Shutdown(ShutdownHow::kWrite);
+      };
+      group.Spawn(write());
+      for (int i = 0;; ++i) {
+        absl::StatusOr<Buffer> chunk = co_await WithTimeout(absl::Microseconds(i % 5), connection.server.Receive(pool));
+        if (absl::IsDeadlineExceeded(chunk.status())) continue;
+        if (!chunk.ok()) co_return chunk.status();
+        if (chunk->empty()) break;
+        received += chunk->view();
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, NothingIsReceivedInACancelledScope) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("12"));
+    Buffer first = co_await Try(connection.server.Receive(pool));
+    EXPECT_FALSE(first.empty());
+    auto cancelled = [&](CancelScope& scope) -> Task<absl::Status> {
+      scope.Cancel();
+      absl::StatusOr<Buffer> chunk = co_await connection.server.Receive(pool);
+      EXPECT_THAT(chunk, StatusIs(absl::StatusCode::kCancelled));
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithCancelScope(cancelled);
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, OneBufferServesManyStreams) {
+  BufferPool pool({.smallest = 4096, .largest = 4096, .most_bytes = 4096});
+  constexpr int kStreams = 20;
+  constexpr int kMessages = 5;
+  auto body = [&]() -> Task<absl::Status> {
+    std::vector<Connection> connections;
+    for (int i = 0; i < kStreams; ++i) connections.push_back(co_await Try(Connect()));
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      for (Connection& connection : connections) {
+        group.Spawn([&] { return EchoAll(connection.server, pool); });
+        group.Spawn([&]() -> Task<absl::Status> {
+          char reply[100];
+          for (int i = 0; i < kMessages; ++i) {
+            co_await Try(connection.client.WriteAll("message"));
+            for (size_t got = 0; got < 7;) {
+              size_t n = co_await Try(connection.client.Read(reply));
+              if (n == 0) co_return absl::InternalError("the echo has ended");
+              got += n;
+            }
+          }
+          co_return connection.client.Shutdown(ShutdownHow::kWrite);
+        });
+      }
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(exchange);
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(pool.usage().buffers, 1);
+  EXPECT_EQ(pool.usage().on_loan, 0);
+}
+
+// In the order in which they found none, whoever comes meanwhile.
+TEST_P(ReceiveTest, BuffersGoToThoseWhoHaveWaitedLongest) {
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64});
+  auto body = [&]() -> Task<absl::Status> {
+    std::vector<Connection> connections;
+    for (int i = 0; i < 4; ++i) connections.push_back(co_await Try(Connect()));
+    for (Connection& connection : connections) co_await Try(connection.client.WriteAll("x"));
+    Buffer held = co_await Try(connections[0].server.Receive(pool));
+    EXPECT_EQ(held.view(), "x");
+    std::string order;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      for (int i = 1; i < 4; ++i) {
+        group.Spawn([&, i]() -> Task<absl::Status> {
+          Buffer chunk = co_await Try(connections[static_cast<size_t>(i)].server.Receive(pool));
+          order += static_cast<char>('0' + i);
+          co_await Try(Sleep(absl::Milliseconds(1)));
+          co_return absl::OkStatus();
+        });
+        while (pool.usage().waiting < i) co_await Try(Sleep(absl::Milliseconds(1)));
+      }
+      held = Buffer();
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_EQ(order, "123");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, WhoIsCancelledInTheLineTakesNoBuffer) {
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection first = co_await Try(Connect());
+    Connection second = co_await Try(Connect());
+    co_await Try(first.client.WriteAll("1"));
+    co_await Try(second.client.WriteAll("2"));
+    Buffer held = co_await Try(first.server.Receive(pool));
+    absl::StatusOr<Buffer> none = co_await WithTimeout(absl::Milliseconds(5), second.server.Receive(pool));
+    EXPECT_THAT(none, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    held = Buffer();
+    Buffer chunk = co_await Try(second.server.Receive(pool));
+    EXPECT_EQ(chunk.view(), "2");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(pool.usage().waiting, 0);
+}
+
+TEST_P(ReceiveTest, WhoDoesNotReceiveIsNotReadAheadWithoutBound) {
+  constexpr size_t kMost = 32 << 10;
+  BufferPool pool({.smallest = 1024, .largest = 1024, .most_bytes = 8 << 20, .most_unread = kMost});
+  std::string sent = Pattern(simulated() ? 200'000 : 4'000'000);
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(WriteAndFinish(connection.client, sent));
+      while (true) {
+        Buffer chunk = co_await Try(connection.server.Receive(pool));
+        if (chunk.empty()) break;
+        received += chunk.view();
+        // Time for the sender to get far ahead.
+        if (received.size() % 50 == 0) co_await Try(Sleep(absl::Microseconds(100)));
+        // What the kernel had begun with when it was told: a round of its own.
+        EXPECT_LE(pool.usage().received, static_cast<int>(kMost / 1024 + 160));
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  if (simulated()) {
+    // Bytes come in parts of any size there, each in a buffer of its own.
+    sent.resize(20'000);
+  }
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, AStreamIsReadInBothWays) {
+  BufferPool pool({.smallest = 64, .largest = 64});
+  std::string sent = Pattern(50'000);
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(WriteAndFinish(connection.client, sent));
+      for (int i = 0;; ++i) {
+        char head[50], tail[100];
+        std::span<char> list[] = {head, tail};
+        size_t before = received.size();
+        if (i % 3 == 0) {
+          Buffer chunk = co_await Try(connection.server.Receive(pool));
+          received += chunk.view();
+        } else if (i % 3 == 1) {
+          size_t n = co_await Try(connection.server.Read(tail));
+          received.append(tail, n);
+        } else {
+          size_t n = co_await Try(connection.server.Read(list));
+          received.append(head, std::min(n, sizeof(head)));
+          if (n > sizeof(head)) received.append(tail, n - sizeof(head));
+        }
+        if (received.size() == before) break;
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, APeerReadsTheEndOfAStreamThatIsDroppedWhileItReceives) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("x"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "x");
+    }
+    connection.server = TcpStream();
+    char byte[1];
+    size_t n = co_await Try(connection.client.Read(byte));
+    EXPECT_EQ(n, 0u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(pool.usage().received, 0);
+}
+
+TEST_P(ReceiveTest, ClosingAStreamThatReceivesEndsItForThePeer) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("x"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "x");
+    }
+    co_await Try(connection.server.Close());
+    char byte[1];
+    size_t n = co_await Try(connection.client.Read(byte));
+    EXPECT_EQ(n, 0u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// As it is when the kernel has them: what was not read was not taken.
+TEST_P(ReceiveTest, APeerIsToldByAResetThatItsBytesWereNotRead) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("1"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "1");
+    }
+    co_await Try(connection.client.WriteAll("2"));
+    co_await Try(Sleep(absl::Milliseconds(5)));
+    connection.server = TcpStream();
+    char byte[1];
+    absl::StatusOr<size_t> n = co_await connection.client.Read(byte);
+    EXPECT_THAT(n, StatusIs(absl::StatusCode::kUnavailable));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, AResetComesBehindWhatWasReceived) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("1"));
+    Buffer first = co_await Try(connection.server.Receive(pool));
+    EXPECT_EQ(first.view(), "1");
+    connection.client.Reset();
+    absl::StatusOr<Buffer> chunk = co_await connection.server.Receive(pool);
+    EXPECT_THAT(chunk, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("reset by peer")));
+    chunk = co_await connection.server.Receive(pool);
+    EXPECT_THAT(chunk, IsOk());
+    EXPECT_TRUE(!chunk.ok() || chunk->empty());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, BuffersGrowWithBulkAndShrinkWithChat) {
+  BufferPool pool({.smallest = 64, .largest = 1024, .most_bytes = 1 << 20});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    std::string received;
+    std::string sent = Pattern(60'000);
+    size_t largest = 0;
+    auto bulk = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn([&]() -> Task<absl::Status> { co_return co_await connection.client.WriteAll(sent); });
+      while (received.size() < sent.size()) {
+        Buffer chunk = co_await Try(connection.server.Receive(pool));
+        largest = std::max(largest, chunk.size());
+        received += chunk.view();
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(bulk));
+    EXPECT_TRUE(received == sent);
+    if (!simulated()) {
+      EXPECT_EQ(largest, 1024u);
+    }
+    for (int i = 0; i < 3 * ReceiveQueue::kLittleBeforeSmaller; ++i) {
+      co_await Try(connection.client.WriteAll("x"));
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "x");
+    }
+    // Small again: what is longer comes in parts.
+    co_await Try(connection.client.WriteAll(std::string_view(sent).substr(0, 100)));
+    Buffer chunk = co_await Try(connection.server.Receive(pool));
+    EXPECT_LE(chunk.size(), 64u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, WhatIsOnLoanIsReportedWithWhoTookIt) {
+  auto pool = std::make_unique<BufferPool>();
+  static std::vector<std::string> lines;
+  lines.clear();
+  Buffer kept;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("x"));
+    kept = co_await Try(connection.server.Receive(*pool));
+    co_await Try(Sleep(absl::Milliseconds(20)));
+    EXPECT_EQ(pool->usage().on_loan, 1);
+    EXPECT_THAT(pool->Dump(), HasSubstr("receive_test.cc"));
+    EXPECT_THAT(pool->Dump(), HasSubstr("a buffer of 4096 bytes"));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  LogSink before = SetLogSink([](LogSeverity, std::string_view line) { lines.emplace_back(line); });
+  pool.reset();
+  SetLogSink(before);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], HasSubstr("1 of its buffers"));
+  EXPECT_THAT(lines[0], HasSubstr("receive_test.cc"));
+  EXPECT_EQ(kept.view(), "x") << "it stays valid";
+}
+
+TEST_P(ReceiveTest, ThousandsWaitForOneBuffer) {
+  const int streams = simulated() ? 50 : 1000;
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64});
+  int served = 0;
+  auto body = [&]() -> Task<absl::Status> {
+    std::vector<Connection> connections;
+    for (int i = 0; i < streams; ++i) connections.push_back(co_await Try(Connect()));
+    auto receive = [&](TcpStream& stream) -> Task<absl::Status> {
+      Buffer chunk = co_await Try(stream.Receive(pool));
+      EXPECT_EQ(chunk.view(), "x");
+      ++served;
+      co_await Try(Yield());
+      co_return absl::OkStatus();
+    };
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      for (Connection& connection : connections) group.Spawn(receive(connection.server));
+      for (Connection& connection : connections) co_await Try(connection.client.WriteAll("x"));
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(exchange);
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(served, streams);
+}
+
+INSTANTIATE_ON_EVERY_BACKEND(ReceiveTest);
+
+// With two threads, each with a scheduler of its own.
+class ReceiveThreadsTest : public BackendTest {
+ protected:
+  // Runs `task` on another thread's scheduler, while this one's goes on.
+  template <class MakeTask>
+  Task<absl::Status> Elsewhere(MakeTask make_task) {
+    std::atomic<bool> done = false;
+    absl::Status status;
+    std::thread thread([&] {
+      Bench bench(GetParam());
+      status = bench.Run(make_task());
+      done.store(true, std::memory_order_release);
+    });
+    while (!done.load(std::memory_order_acquire)) co_await Sleep(absl::Milliseconds(1));
+    thread.join();
+    co_return status;
+  }
+};
+
+TEST_P(ReceiveThreadsTest, ABufferThatIsDroppedElsewhereComesHome) {
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    for (int i = 0; i < 3; ++i) {
+      co_await Try(connection.client.WriteAll("x"));
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "x");
+      std::thread thread([chunk = std::move(chunk)] {});
+      thread.join();
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveThreadsTest, ABufferMayOutliveItsPoolAndItsScheduler) {
+  Buffer kept;
+  LogSink before = SetLogSink([](LogSeverity, std::string_view) {});
+  {
+    Bench bench(GetParam());
+    BufferPool pool;
+    auto body = [&]() -> Task<absl::Status> {
+      Connection connection = co_await Try(Connect());
+      co_await Try(connection.client.WriteAll("x"));
+      kept = co_await Try(connection.server.Receive(pool));
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(bench.Run(body()), IsOk());
+  }
+  SetLogSink(before);
+  EXPECT_EQ(kept.view(), "x");
+  std::thread thread([kept = std::move(kept)] {});
+  thread.join();
+}
+
+TEST_P(ReceiveThreadsTest, AStreamTakesWhatItHasReceivedToAnotherScheduler) {
+  BufferPool pool({.smallest = 64, .largest = 64});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("1"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "1");
+    }
+    std::string sent = Pattern(1000);
+    co_await Try(connection.client.WriteAll(sent));
+    EXPECT_THAT(connection.client.Shutdown(ShutdownHow::kWrite), IsOk());
+    // Time to read ahead here: nothing more happens to the stream while it moves.
+    co_await Try(Sleep(absl::Milliseconds(20)));
+    std::string received;
+    BufferPool other;
+    auto there = [&]() -> Task<absl::Status> {
+      received = co_await Try(ReceiveToEnd(connection.server, other));
+      co_return absl::OkStatus();
+    };
+    absl::Status status = co_await Elsewhere(there);
+    EXPECT_THAT(status, IsOk());
+    EXPECT_TRUE(received == sent);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveThreadsTest, AStreamThatReceivesIsDroppedOnAnotherThread) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("1"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "1");
+    }
+    std::thread thread([stream = std::move(connection.server)] {});
+    thread.join();
+    char byte[1];
+    size_t n = co_await Try(connection.client.Read(byte));
+    EXPECT_EQ(n, 0u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveThreadsTest, AListenerTakesItsConnectionsToAnotherScheduler) {
+  auto body = [&]() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    std::vector<TcpStream> clients;
+    for (int i = 0; i < 10; ++i) clients.push_back(co_await Try(TcpStream::Connect(address)));
+    TcpStream first = co_await Try(listener.Accept());
+    co_await Try(Sleep(absl::Milliseconds(5)));
+    int accepted = 0;
+    auto there = [&]() -> Task<absl::Status> {
+      for (; accepted < 9; ++accepted) {
+        TcpStream stream = co_await Try(listener.Accept());
+      }
+      co_return absl::OkStatus();
+    };
+    absl::Status status = co_await Elsewhere(there);
+    EXPECT_THAT(status, IsOk());
+    EXPECT_EQ(accepted, 9);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+INSTANTIATE_ON_REAL_BACKENDS(ReceiveThreadsTest);
+
+}  // namespace
+}  // namespace proactor
