@@ -214,6 +214,8 @@ absl::Status Ring::Probe() {
   // Nothing lists what operations can do besides; what came with them is there where they are.
   if (!probed_socket) features_.Remove(Feature::kMultishotAccept);
   if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kMultishotReceive);
+  // Otherwise the kernel receives whenever something comes, however much is unread, while the thread does other things.
+  if (!Has(Feature::kDeferTaskrun)) features_.Remove(Feature::kMultishotReceive);
   if (!probed_socket || !Has(Feature::kMultishotReceive)) features_.Remove(Feature::kBufferRing);
   // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
   result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
@@ -323,7 +325,8 @@ Capability Ring::CapabilityFor(Feature feature) const {
   if (feature == Feature::kMultishotPoll) call = "a request for it was refused";
   if (feature == Feature::kMultishotAccept) call = "io_uring_register(PROBE) does not list socket, which came with it";
   if (feature == Feature::kMultishotReceive) {
-    call = "io_uring_register(PROBE) does not list send_zc, which came with it";
+    call = Supports(IORING_OP_SEND_ZC) ? "without defer_taskrun nothing bounds what it receives ahead"
+                                       : "io_uring_register(PROBE) does not list send_zc, which came with it";
   }
   if (feature == Feature::kBufferRing && !Has(Feature::kMultishotReceive)) {
     call = "it is of no use without multishot_recv";
