@@ -111,12 +111,15 @@ class OperationTest : public BackendTest {
     return Run(WithCancelScope(body));
   }
 
-  // Awaits an operation; something happens once it waits.
+  // Awaits an operation; something happens once it waits, and has done as much as it is to have done by then.
   template <class Op>
-  ResultOf<Op> AwaitWhile(Op op, absl::FunctionRef<void()> happens) {
+  ResultOf<Op> AwaitWhile(
+      Op op, absl::FunctionRef<void()> happens, absl::FunctionRef<bool()> has_done = [] { return true; }) {
     std::optional<ResultOf<Op>> result;
     auto later = [&]() -> Task<absl::Status> {
-      co_await Try(Sleep(absl::Milliseconds(1)));
+      do {
+        co_await Try(Sleep(absl::Milliseconds(1)));
+      } while (!has_done());
       EXPECT_FALSE(result.has_value()) << "it did not wait";
       happens();
       co_return absl::OkStatus();

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <poll.h>
 #include <signal.h>
 
 #include <cerrno>
@@ -124,7 +125,9 @@ TEST_P(WriteAllTest, APipeThatNobodyReadsAnyMoreSaysHowMuchWasTaken) {
   sighandler_t before = signal(SIGPIPE, SIG_IGN);
   PipeEnds pipe = MakePipe(system());
   std::string bytes(1'000'000, 'x');
-  absl::Status status = AwaitWhile(Write(pipe.writer, bytes), [&] { pipe.reader = OwnedDescriptor(); });
+  absl::Status status = AwaitWhile(
+      Write(pipe.writer, bytes), [&] { pipe.reader = OwnedDescriptor(); },
+      [&] { return system().Poll(pipe.writer->number, POLLOUT) == 0; });
   EXPECT_EQ(ErrnoOf(status), EPIPE) << status;
   EXPECT_EQ(BytesTransferred(status), 65536u);
   signal(SIGPIPE, before);
