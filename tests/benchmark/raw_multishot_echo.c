@@ -8,20 +8,18 @@
 // It prints `listening on 127.0.0.1:PORT`, and ends cleanly on SIGTERM or SIGINT.
 
 #include <errno.h>
-#include <liburing.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/benchmark/raw_server.h"
+#include "tests/benchmark/raw_ring.h"
 
-enum { kSubmissionEntries = 2048, kCompletionEntries = 4096, kBuffers = 256, kGroup = 0, kNone = kBuffers };
+enum { kBuffers = 256, kGroup = 0, kNone = kBuffers };
 
 // Where what a completion is about is told by the low bits of its address.
-enum Kind { kReceive = 0, kSend = 1, kOther = 2, kKindMask = 3 };
+enum Kind { kReceive = 0, kSend = 1, kKindMask = 1 };
 
 struct Connection {
   int descriptor;
@@ -32,38 +30,18 @@ struct Connection {
   struct Connection* next_starved;
 };
 
-static _Alignas(4) char accept_marker;
-static _Alignas(4) char signal_marker;
-
-static struct io_uring ring;
-static struct signalfd_siginfo signal_received;
 static struct io_uring_buf_ring* buffer_ring;
 static char* buffers;
 static uint16_t next_buffer[kBuffers];
 static uint32_t filled[kBuffers];
 static struct Connection* starved;  // without a request, because there was no buffer
 
-static struct io_uring_sqe* NextSubmission(void* subject, enum Kind kind) {
-  struct io_uring_sqe* sqe = io_uring_get_sqe(&ring);
-  while (sqe == NULL) {
-    int submitted = io_uring_submit(&ring);
-    if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) Die("submit", -submitted);
-    sqe = io_uring_get_sqe(&ring);
-  }
-  sqe->user_data = (uintptr_t)subject | kind;
-  return sqe;
-}
-
-static void SubmitAccept(int listener) {
-  struct io_uring_sqe* sqe = NextSubmission(&accept_marker, kOther);
-  io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
-}
-
 static void Arm(struct Connection* connection) {
-  struct io_uring_sqe* sqe = NextSubmission(connection, kReceive);
+  struct io_uring_sqe* sqe = NextSubmission();
   io_uring_prep_recv_multishot(sqe, connection->descriptor, NULL, 0, 0);
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = kGroup;
+  sqe->user_data = (uintptr_t)connection | kReceive;
   connection->armed = true;
 }
 
@@ -78,10 +56,11 @@ static void GiveBack(uint16_t buffer) {
 }
 
 static void SubmitSend(struct Connection* connection) {
-  struct io_uring_sqe* sqe = NextSubmission(connection, kSend);
+  struct io_uring_sqe* sqe = NextSubmission();
   uint16_t buffer = connection->first;
   io_uring_prep_send(sqe, connection->descriptor, buffers + (size_t)buffer * kBufferBytes + connection->sent,
                      filled[buffer] - connection->sent, MSG_NOSIGNAL | MSG_WAITALL);
+  sqe->user_data = (uintptr_t)connection | kSend;
 }
 
 static void CloseIfOver(struct Connection* connection) {
@@ -139,20 +118,10 @@ static void Accepted(int listener, int result, uint32_t flags) {
     connection->descriptor = result;
     connection->first = kNone;
     Arm(connection);
-  } else if (result != -ECONNABORTED && result != -EINTR && result != -EAGAIN) {
+  } else if (!IsOfConnection(result)) {
     Die("accept", -result);
   }
   if ((flags & IORING_CQE_F_MORE) == 0) SubmitAccept(listener);
-}
-
-static void SetUpRing(void) {
-  struct io_uring_params parameters = {.cq_entries = kCompletionEntries};
-  parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-                     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
-  int result = io_uring_queue_init_params(kSubmissionEntries, &ring, &parameters);
-  if (result < 0) Die("io_uring_setup", -result);
-  result = io_uring_register_ring_fd(&ring);
-  if (result < 0) Die("register_ring_fd", -result);
 }
 
 static void SetUpBuffers(void) {
@@ -160,8 +129,7 @@ static void SetUpBuffers(void) {
   void* memory = aligned_alloc(4096, 4096);
   if (buffers == NULL || memory == NULL) Die("malloc", ENOMEM);
   buffer_ring = memory;
-  struct io_uring_buf_reg registration = {
-      .ring_addr = (uintptr_t)memory, .ring_entries = kBuffers, .bgid = kGroup};
+  struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)memory, .ring_entries = kBuffers, .bgid = kGroup};
   int result = io_uring_register_buf_ring(&ring, &registration, 0);
   if (result < 0) Die("register_buf_ring", -result);
   io_uring_buf_ring_init(buffer_ring);
@@ -169,12 +137,10 @@ static void SetUpBuffers(void) {
 }
 
 static void Serve(int listener, int signals) {
-  struct io_uring_sqe* sqe = NextSubmission(&signal_marker, kOther);
-  io_uring_prep_read(sqe, signals, &signal_received, sizeof(signal_received), 0);
+  SubmitSignalRead(signals);
   SubmitAccept(listener);
   while (true) {
-    int result = io_uring_submit_and_wait(&ring, 1);
-    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) Die("enter", -result);
+    SubmitAndWait();
     struct io_uring_cqe* cqe;
     unsigned head;
     unsigned seen = 0;

@@ -4,8 +4,7 @@
 // on liburing. Others are measured against it, so it does nothing that an echo does not need:
 //
 //   - one enter per pass, which submits what the pass before it prepared and waits for the next completions;
-//   - DEFER_TASKRUN, so that completions are produced inside that enter, in a batch, and nobody is interrupted;
-//   - a registered ring descriptor, which saves looking it up on every enter;
+//   - the ring of raw_ring.h;
 //   - one connection is one allocation, and its address is its user_data: no table, no lookup.
 //
 // A receive that says in advance that it expects an empty socket (POLL_FIRST) was tried, and gained nothing.
@@ -13,19 +12,12 @@
 // Usage: raw_ring_echo --listen=127.0.0.1:0
 // It prints `listening on 127.0.0.1:PORT`, and ends cleanly on SIGTERM or SIGINT.
 
-#include <errno.h>
-#include <liburing.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/benchmark/raw_server.h"
-
-// Room for one submission from every connection of the largest cell: a full queue would cost a second enter in a pass.
-enum { kSubmissionEntries = 2048, kCompletionEntries = 4096 };
+#include "tests/benchmark/raw_ring.h"
 
 // What a connection waits for. It is only ever one of the two, because there is only one buffer.
 enum Direction { kReceiving, kSending };
@@ -37,29 +29,6 @@ struct Connection {
   uint32_t received;  // what the last receive brought
   char buffer[kBufferBytes];
 };
-
-// The two completions that are no connection's have the addresses of these as their user_data.
-static char accept_marker;
-static char signal_marker;
-
-static struct io_uring ring;
-static struct signalfd_siginfo signal_received;
-
-static struct io_uring_sqe* NextSubmission(void) {
-  struct io_uring_sqe* sqe = io_uring_get_sqe(&ring);
-  while (sqe == NULL) {
-    int submitted = io_uring_submit(&ring);
-    if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) Die("submit", -submitted);
-    sqe = io_uring_get_sqe(&ring);
-  }
-  return sqe;
-}
-
-static void SubmitAccept(int listener) {
-  struct io_uring_sqe* sqe = NextSubmission();
-  io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
-  io_uring_sqe_set_data(sqe, &accept_marker);
-}
 
 static void SubmitReceive(struct Connection* connection) {
   struct io_uring_sqe* sqe = NextSubmission();
@@ -110,34 +79,17 @@ static void Advance(struct Connection* connection, int result) {
 static void Accepted(int listener, int result, uint32_t flags) {
   if (result >= 0) {
     Open(result);
-  } else if (result != -ECONNABORTED && result != -EINTR && result != -EAGAIN) {
+  } else if (!IsOfConnection(result)) {
     Die("accept", -result);
   }
   if ((flags & IORING_CQE_F_MORE) == 0) SubmitAccept(listener);  // a multishot may end for no reason
-}
-
-static void SetUpRing(void) {
-  struct io_uring_params parameters = {.cq_entries = kCompletionEntries};
-  parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-                     IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
-  int result = io_uring_queue_init_params(kSubmissionEntries, &ring, &parameters);
-  if (result < 0) Die("io_uring_setup", -result);
-  result = io_uring_register_ring_fd(&ring);
-  if (result < 0) Die("register_ring_fd", -result);
-}
-
-static void SubmitSignalRead(int signals) {
-  struct io_uring_sqe* sqe = NextSubmission();
-  io_uring_prep_read(sqe, signals, &signal_received, sizeof(signal_received), 0);
-  io_uring_sqe_set_data(sqe, &signal_marker);
 }
 
 static void Serve(int listener, int signals) {
   SubmitSignalRead(signals);
   SubmitAccept(listener);
   while (true) {
-    int result = io_uring_submit_and_wait(&ring, 1);
-    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) Die("enter", -result);
+    SubmitAndWait();
     struct io_uring_cqe* cqe;
     unsigned head;
     unsigned seen = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the two yardsticks have in common: all that happens before the loop, and none of it in the loop.
+// What the yardsticks have in common: all that happens before the loop, and none of it in the loop.
 //
 //   int listener = ListenAs(count, arguments, SOCK_NONBLOCK);  // --listen=127.0.0.1:0
 //   int signals = OpenSignals();
