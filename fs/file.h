@@ -127,8 +127,8 @@ class File {
     return MakeOperation(TruncateOp{.descriptor = descriptor_.get(), .size = size});
   }
 
-  // Closes, and says whether that went well. A read or write at the position that is in flight is cancelled, and has
-  // ended before; nothing else may be in flight (at an offset, `Sync` and the like).
+  // Closes, and says whether that went well. What is in flight is cancelled, and has ended before: with its result, if
+  // that came first, or could not be kept from coming.
   Operation<CloseOp> Close() { return MakeOperation(CloseOp{.descriptor = descriptor_.get()}); }
 
   explicit operator bool() const { return static_cast<bool>(descriptor_); }

@@ -7,7 +7,8 @@
 //
 // A descriptor has one slot for an operation that reads and one for an operation that writes: at most one of each is in
 // flight, and a second is a mistake that ends the process with a sentence, because the bytes of two readers or two
-// writers would interleave. Reads and writes at an offset take no slot. What closes takes both (operation/closing.h).
+// writers would interleave. Reads and writes at an offset and the like take none: they share it. What closes takes
+// both, and ends those that share it, too (operation/closing.h).
 //
 // It stays at one address while its owner moves: operations in flight and backends point at it. A backend that watches
 // it (epoll) is told before it is closed.
@@ -23,6 +24,7 @@
 namespace proactor {
 
 class OperationBase;
+class Sharing;
 
 // What a descriptor is, as far as it matters for waiting.
 enum class DescriptorKind : char { kSocket, kPipe, kTerminal, kRegularFile, kOther };
@@ -68,6 +70,7 @@ struct Descriptor {
   Ready writable = Ready::kYes;
   OperationBase* reading = nullptr;
   OperationBase* writing = nullptr;
+  Sharing* sharing = nullptr;            // The newest of the operations that need no slot.
   DescriptorWatcher* watcher = nullptr;  // A backend that the kernel tells of this.
   Multishot* multishot = nullptr;        // What comes ahead of who asks for it (multishot.h). Owned.
 

@@ -73,7 +73,7 @@ TEST(BudgetTest, SizesInBytes) {
   EXPECT_EQ((sizeof(internal::LeafAwaiter<PendingOperation<RecvOp>, true>)), 64u) << "an awaiter adds nothing";
   EXPECT_EQ(sizeof(Task<absl::Status>), 8u);
   EXPECT_EQ(sizeof(TcpStream), 8u);
-  EXPECT_EQ(sizeof(Descriptor), 48u);
+  EXPECT_EQ(sizeof(Descriptor), 56u);  // What malloc(3) gives to 48, too.
   EXPECT_EQ(sizeof(TaskRecord), 96u);
   EXPECT_EQ(sizeof(Context), 32u);
   EXPECT_EQ(sizeof(CancelScope), 144u);
@@ -279,7 +279,7 @@ TEST(BudgetTest, AnIdleConnectionCostsNoMoreThanThis) {
   EXPECT_THAT(bench.Run(WithTaskGroup(body)), IsOk());
   int64_t each = bytes / kConnections - 4096 + static_cast<int64_t>(sizeof(Descriptor));
   std::printf("an idle connection: %ld bytes besides its buffer\n", static_cast<long>(each));
-  EXPECT_LE(each, 560);  // The aim is 512.
+  EXPECT_LE(each, 568);  // The aim is 512.
 }
 
 #endif

@@ -5,7 +5,7 @@
 //
 //   MakeOperation(CloseOp{.descriptor = file})
 //
-// What others have in flight on it, in its slots, is cancelled and has ended before (closing.h). Whatever the result,
+// What others have in flight on it is cancelled and has ended before (closing.h). Whatever the result,
 // the number is free afterwards. A cancelled scope does not keep it from being closed: then its owner closes it.
 #ifndef PROACTOR_OPERATION_CLOSE_H_
 #define PROACTOR_OPERATION_CLOSE_H_

@@ -9,27 +9,34 @@
 
 namespace proactor {
 
+OperationBase* Closing::Of(const Descriptor& descriptor) {
+  OperationBase* reading = descriptor.reading;
+  return reading != nullptr && (reading->state_ & OperationBase::kCloses) != 0 ? reading : nullptr;
+}
+
 // Until the operation is handed over, its `result_` is how many are to end before.
 bool Closing::Begin(Descriptor& descriptor) {
-  for (OperationBase* other : {descriptor.reading, descriptor.writing}) {
-    if (other == nullptr || (other->state_ & OperationBase::kCloses) == 0) continue;
+  if (OperationBase* other = Closing::Of(descriptor); other != nullptr) {
     operation_.SlotTaken(*other);
     return true;
   }
   operation_.state_ = OperationBase::kWaiting | OperationBase::kCloses;
   operation_.context_.loop->counters.operations.Add();
-  Displace(descriptor.reading);
-  Displace(descriptor.writing);
+  for (OperationBase** slot : {&descriptor.reading, &descriptor.writing}) {
+    OperationBase* other = std::exchange(*slot, &operation_);
+    if (other == nullptr) continue;
+    Displace(*other);
+    other->state_ |= OperationBase::kDisplaced;
+  }
+  for (Sharing* other = descriptor.sharing; other != nullptr; other = other->next_) Displace(other->operation_);
   return operation_.result_ > 0 || GoOn();
 }
 
-void Closing::Displace(OperationBase*& slot) {
-  OperationBase* other = std::exchange(slot, &operation_);
-  if (other == nullptr) return;
+void Closing::Displace(OperationBase& other) {
   ++operation_.result_;
-  other->Cancel();
+  other.Cancel();
   // Also one that has a result and waits for its turn, which `Cancel` leaves alone.
-  other->state_ |= OperationBase::kDisplaced | OperationBase::kCancelRequested;
+  other.state_ |= OperationBase::kCancelRequested;
 }
 
 void Closing::RoomMade(OperationBase& closing) {
@@ -47,6 +54,23 @@ bool Closing::GoOn() {
   operation_.state_ |= OperationBase::kInFlight;
   operation_.context_.loop->proactor.Submit(operation_);
   return (operation_.state_ & OperationBase::kInFlight) != 0;
+}
+
+bool Sharing::Begin(Descriptor& descriptor) {
+  if (OperationBase* closing = Closing::Of(descriptor); closing != nullptr) {
+    operation_.SlotTaken(*closing);
+    return false;
+  }
+  next_ = std::exchange(descriptor.sharing, this);
+  if (next_ != nullptr) next_->link_ = &next_;
+  link_ = &descriptor.sharing;
+  return true;
+}
+
+void Sharing::End(Descriptor& descriptor) {
+  *link_ = next_;
+  if (next_ != nullptr) next_->link_ = link_;
+  if (OperationBase* closing = Closing::Of(descriptor); closing != nullptr) Closing::RoomMade(*closing);
 }
 
 void Closing::End(Descriptor& descriptor) {

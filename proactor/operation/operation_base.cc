@@ -83,9 +83,9 @@ bool OperationBase::CompleteNow(int result) {
   return true;
 }
 
-absl::Status OperationBase::Failure(const char* name, OperationBase* const* slot) const {
+absl::Status OperationBase::Failure(const char* name, bool closed) const {
   if (result_ != -ECANCELED) return ErrnoToStatus(-result_, name);
-  bool displaced = !context_.scope->cancelled() && slot != nullptr && *slot != nullptr;
+  bool displaced = closed && !context_.scope->cancelled();
   return displaced ? CancelScope::Failure(name, "its descriptor is closed") : context_.scope->Failure(name);
 }
 

@@ -141,8 +141,8 @@ class OperationBase : public Suspension {
     context_.loop->counters.completions.Add();
   }
 
-  // What a result below zero means, for an operation with this slot, if any.
-  absl::Status Failure(const char* name, OperationBase* const* slot) const;
+  // What a result below zero means; `closed`: the descriptor is being closed.
+  absl::Status Failure(const char* name, bool closed) const;
   // What is waited for, in words.
   std::string Description(const char* name, const int* descriptor_number) const;
 
@@ -161,6 +161,7 @@ class OperationBase : public Suspension {
 
  private:
   friend class Closing;
+  friend class Sharing;
 
   [[noreturn]] void DestroyedInFlight() const;
   void SlotTaken(const OperationBase& other);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/operation/closing.h"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -12,8 +14,10 @@
 #include "proactor/errors.h"
 #include "proactor/operation/accept.h"
 #include "proactor/operation/close.h"
+#include "proactor/operation/read.h"
 #include "proactor/operation/recv.h"
 #include "proactor/operation/send_all.h"
+#include "proactor/operation/splice.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/proactor/operation/operands.h"
 
@@ -37,6 +41,12 @@ class ClosingTest : public OperationTest {
   }
   Task<absl::Status> Close() {
     closed_ = co_await MakeOperation(CloseOp{.descriptor = server()});
+    order_ += 'c';
+    co_return absl::OkStatus();
+  }
+
+  Task<absl::Status> CloseFile(OwnedDescriptor& file) {
+    closed_ = co_await MakeOperation(CloseOp{.descriptor = file.get()});
     order_ += 'c';
     co_return absl::OkStatus();
   }
@@ -68,6 +78,8 @@ class ClosingTest : public OperationTest {
   absl::Status read_ = absl::UnknownError("has not ended"), written_ = read_, closed_ = read_;
 };
 
+constexpr char kSpliceEnded[] = "splice: Operation canceled (its descriptor is closed)";
+constexpr char kReadAtEnded[] = "pread: Operation canceled (its descriptor is closed)";
 constexpr char kReadEnded[] = "recv: Operation canceled (its descriptor is closed)";
 
 TEST_P(ClosingTest, AReadInFlightIsCancelledAndHasEndedBefore) {
@@ -114,6 +126,52 @@ TEST_P(ClosingTest, AnAcceptInFlightEndsBefore) {
   EXPECT_THAT(accepted, StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(closed_, IsOk());
   EXPECT_EQ(order_, "ac");
+}
+
+// What takes no slot is known all the same: the end of one that waits for somebody else,
+TEST_P(ClosingTest, ASpliceFromItEndsBefore) {
+  OwnedDescriptor file = MakeFile("file", std::string(100'000, 'x'));
+  PipeEnds pipe = MakePipe(system());
+  SpliceOp op = {.input = file.get(), .descriptor = pipe.writer.get(), .size = 100'000};
+  while (system().Poll(pipe.writer->number, POLLOUT) > 0) ASSERT_THAT(Await(op), IsOk());
+  absl::Status spliced;
+  auto splice = [&]() -> Task<absl::Status> {
+    spliced = (co_await MakeOperation(op)).status();
+    order_ += 's';
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(RunTasks(Together(splice()), Together(CloseFile(file))), IsOk());
+  EXPECT_THAT(spliced, StatusIs(absl::StatusCode::kCancelled, kSpliceEnded));
+  EXPECT_THAT(closed_, IsOk());
+  EXPECT_EQ(order_, "sc");
+}
+
+// and of those that end by themselves, any number of them.
+TEST_P(ClosingTest, ReadsAtAnOffsetEndBefore) {
+  OwnedDescriptor file = MakeFile("file", "0123456789");
+  char bytes[3];
+  absl::StatusOr<size_t> read[3], late;
+  auto read_at = [&](int i) -> Task<absl::Status> {
+    read[i] = co_await MakeOperation(ReadAtOp{{.descriptor = file.get(), .buffer = {&bytes[i], 1}, .offset = i}});
+    order_ += 'r';
+    co_return absl::OkStatus();
+  };
+  auto read_late = [&]() -> Task<absl::Status> {
+    char byte;
+    late = co_await MakeOperation(ReadAtOp{{.descriptor = file.get(), .buffer = {&byte, 1}, .offset = 0}});
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(RunTasks({}, Together(read_at(0), read_at(1), read_at(2), CloseFile(file), read_late())), IsOk());
+  for (int i = 0; i < 3; ++i) {
+    if (read[i].ok()) {
+      EXPECT_EQ(bytes[i], '0' + i);
+    } else {
+      EXPECT_THAT(read[i], StatusIs(absl::StatusCode::kCancelled, kReadAtEnded));
+    }
+  }
+  EXPECT_EQ(ErrnoOf(late.status()), EBADF) << late.status();
+  EXPECT_THAT(closed_, IsOk());
+  EXPECT_EQ(order_, "rrrc");
 }
 
 // Completion beats cancellation: the byte was there before the descriptor was closed.
