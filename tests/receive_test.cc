@@ -15,8 +15,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/backend/fake_kernel_profile.h"
 #include "proactor/buffer_pool.h"
 #include "proactor/errors.h"
+#include "proactor/feature.h"
 #include "proactor/log.h"
 #include "proactor/net/tcp.h"
 #include "proactor/operation/receive.h"
@@ -29,6 +31,7 @@
 #include "proactor/yield.h"
 #include "tests/net/connection.h"
 #include "tests/support/backends.h"
+#include "tests/support/fake_ring_world.h"
 
 namespace proactor {
 namespace {
@@ -543,6 +546,45 @@ TEST_P(ReceiveThreadsTest, AStreamTakesWhatItHasReceivedToAnotherScheduler) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+TEST_P(ReceiveThreadsTest, AStreamIsClosedWhileItComesToAnotherScheduler) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("1"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "1");
+    }
+    BufferPool other;
+    absl::Status received = absl::UnknownError("has not ended");
+    std::string order;
+    auto receive = [&]() -> Task<absl::Status> {
+      received = (co_await connection.server.Receive(other)).status();
+      order += 'r';
+      co_return absl::OkStatus();
+    };
+    auto close = [&]() -> Task<absl::Status> {
+      co_await Try(connection.server.Close());
+      order += 'c';
+      co_return absl::OkStatus();
+    };
+    auto both = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(receive());
+      group.Spawn(close());
+      co_return absl::OkStatus();
+    };
+    absl::Status status = co_await Elsewhere([&] { return WithTaskGroup(both); });
+    EXPECT_THAT(status, IsOk());
+    EXPECT_THAT(received, StatusIs(absl::StatusCode::kCancelled, HasSubstr("its descriptor is closed")));
+    EXPECT_EQ(order, "rc");
+    char byte[1];
+    size_t n = co_await Try(connection.client.Read(byte));
+    EXPECT_EQ(n, 0u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 TEST_P(ReceiveThreadsTest, AStreamThatReceivesIsDroppedOnAnotherThread) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {
@@ -586,6 +628,41 @@ TEST_P(ReceiveThreadsTest, AListenerTakesItsConnectionsToAnotherScheduler) {
 }
 
 INSTANTIATE_ON_REAL_BACKENDS(ReceiveThreadsTest);
+
+// Kernels that seem to have what it takes to receive by themselves, and have not. Yields whether it is used.
+bool ReceivesByItself(FakeKernelProfile profile) {
+  auto world = MakeFakeRingWorld({.seed = 7}, {.profile = profile, .faults = FakeFaults::All()});
+  const Proactor& proactor = world->scheduler().proactor();
+  EXPECT_TRUE(proactor.capabilities().Has(Feature::kMultishotReceive));
+  BufferPool pool;
+  std::string sent = Pattern(300'000), received;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(WriteAndFinish(connection.client, sent));
+      received = co_await Try(ReceiveToEnd(connection.server, pool));
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(exchange);
+  };
+  EXPECT_THAT(world->Run(body()), IsOk());
+  EXPECT_TRUE(received == sent);
+  EXPECT_EQ(pool.usage().on_loan + pool.usage().received, 0);
+  return proactor.capabilities().Has(Feature::kMultishotReceive);
+}
+
+TEST(ReceiveKernelTest, ARequestThatIsRefusedIsNotMadeAgain) {
+  EXPECT_TRUE(ReceivesByItself(FakeKernelProfile::Newest()));
+  FakeKernelProfile refuses = FakeKernelProfile::Newest();
+  refuses.multishot_receive = false;
+  EXPECT_FALSE(ReceivesByItself(refuses));
+}
+
+TEST(ReceiveKernelTest, WithoutMemoryForARingOfBuffersCallsReceive) {
+  FakeKernelProfile refuses = FakeKernelProfile::Newest();
+  refuses.buffer_rings = false;
+  EXPECT_TRUE(ReceivesByItself(refuses)) << "it may have memory for the next pool";
+}
 
 }  // namespace
 }  // namespace proactor

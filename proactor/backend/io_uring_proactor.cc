@@ -24,18 +24,18 @@ constexpr int kGenerationShift = 48;
 
 // What an operation is doing here, in its `backend_state`.
 enum State : uint8_t {
-  kInLine = 1,         // In `line_`.
-  kPolling = 2,        // Its entry is a poll, because the real one found nothing.
-  kOnWorker = 4,       // Not attempted inline: that has failed with EAGAIN although there is nothing to poll.
-  kCancelInLine = 8,   // Its user_data is in `cancels_`.
-  kOffloaded = 16,     // With the pool: the kernel does not know it.
-  kByCall = 32,        // Performed here, once its poll says that it is ready: the kernel does not know it.
+  kInLine = 1,          // In `line_`.
+  kPolling = 2,         // Its entry is a poll, because the real one found nothing.
+  kOnWorker = 4,        // Not attempted inline: that has failed with EAGAIN although there is nothing to poll.
+  kCancelInLine = 8,    // Its user_data is in `cancels_`.
+  kOffloaded = 16,      // With the pool: the kernel does not know it.
+  kByCall = 32,         // Performed here, once its poll says that it is ready: the kernel does not know it.
   kMultishotWait = 64,  // Waits for the multishot request of its descriptor.
 };
 
 // The same of a multishot request, besides being armed: it has been asked to end, is in `to_adjust_`, has a descriptor
-// that nobody else has, has its end waited for.
-enum MultishotState : uint8_t { kDisarming = 2, kToAdjust = 4, kTakenOver = 8, kForgetting = 16 };
+// that nobody else has, has its end waited for, has had a result.
+enum MultishotState : uint8_t { kDisarming = 2, kToAdjust = 4, kTakenOver = 8, kForgetting = 16, kProven = 32 };
 
 uint64_t UserData(const OperationBase& operation) {
   return reinterpret_cast<uintptr_t>(&operation) | uint64_t{operation.generation} << kGenerationShift;
@@ -92,8 +92,7 @@ IoUringProactor::~IoUringProactor() {
 }
 
 void IoUringProactor::Drain() {
-  if (InChild()) return;
-  while (Multishot* multishot = closing_.front()) Disarm(*multishot);
+  while (!InChild() && !closing_.empty()) Disarm(*closing_.front());
 }
 
 Capabilities IoUringProactor::capabilities() const {
@@ -273,9 +272,9 @@ bool IoUringProactor::WaitsFor(OperationBase& operation, io_uring_sqe& entry) {
 }
 
 void IoUringProactor::Adjust(Multishot& multishot) {
-  bool armed = multishot.armed();
-  bool wanted = (multishot.backend_state & (kTakenOver | kForgetting)) == 0 && multishot.wanted() &&
-                ring_->Has(multishot.feature());
+  const bool armed = multishot.armed();
+  const bool wanted = (multishot.backend_state & (kTakenOver | kForgetting)) == 0 && multishot.wanted() &&
+                      ring_->Has(multishot.feature());
   if (armed == wanted || (multishot.backend_state & (kDisarming | kToAdjust)) != 0) return;
   if (wanted) Claim(multishot);
   if (armed ? TryDisarm(multishot) : TryArm(multishot)) return;
@@ -311,23 +310,25 @@ bool IoUringProactor::TryDisarm(Multishot& multishot) {
 
 void IoUringProactor::MultishotCompleted(Multishot& multishot, const io_uring_cqe& completion,
                                          SuspensionQueue& completed) {
+  int result = completion.res;
   bool ended = (completion.flags & IORING_CQE_F_MORE) == 0;
-  if (ended) {
+  if (ended) [[unlikely]] {
     multishot.backend_state &= ~(Multishot::kArmed | kDisarming);
-    // From a kernel that has it, it means something else.
-    if (completion.res == -EINVAL && !proven_.Contains(multishot.feature())) {
+    // From a kernel that has it, it means something else. Otherwise it is the request's, and not the descriptor's.
+    if (result == -EINVAL && !proven_.Contains(multishot.feature())) {
       ring_->Downgrade(multishot.feature());
       multishot.Lacking();
+      result = -ECANCELED;
     }
   }
-  if (completion.res >= 0) proven_.Add(multishot.feature());
+  if ((multishot.backend_state & kProven) == 0 && result >= 0) proven_.Add(multishot.feature());
+  if (result >= 0) multishot.backend_state |= kProven;
   int buffer = (completion.flags & IORING_CQE_F_BUFFER) != 0 ? int(completion.flags >> IORING_CQE_BUFFER_SHIFT) : -1;
-  bool wanted = multishot.Take(completion.res, buffer, ended);
-  if (ended && (multishot.backend_state & kTakenOver) != 0) {
+  if (multishot.Take(result, buffer, ended) == ended) Adjust(multishot);
+  if (ended && (multishot.backend_state & kTakenOver) != 0) [[unlikely]] {
     if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
     return CloseDescriptor(&multishot.descriptor());
   }
-  if (ended == wanted) Adjust(multishot);
   bool goes_on = multishot.armed() || (multishot.backend_state & kToAdjust) != 0;
   if (multishot.waiting == nullptr || (goes_on && !multishot.HasResult())) return;
   OperationBase& operation = *std::exchange(multishot.waiting, nullptr);
@@ -335,12 +336,11 @@ void IoUringProactor::MultishotCompleted(Multishot& multishot, const io_uring_cq
   operation.Complete(-EINTR, completed);  // It takes what there is when its turn comes.
 }
 
-std::unique_ptr<BufferGroup> IoUringProactor::MakeBufferGroup(unsigned capacity) {
+std::unique_ptr<BufferGroup> IoUringProactor::MakeBufferGroup(uint16_t capacity) {
   return ring_->Has(Feature::kBufferRing) ? buffer_groups_.Make(capacity) : nullptr;
 }
 
-// The one other exception to one enter per turn. It does not take long: what is armed waits for a peer, and the kernel
-// takes it back at once.
+// The one other exception to one enter per turn. It does not take long: the kernel takes what is armed back at once.
 void IoUringProactor::Forget(Descriptor& descriptor) {
   Multishot& multishot = *descriptor.multishot;
   multishot.backend_state |= kForgetting;

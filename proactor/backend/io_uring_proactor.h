@@ -52,7 +52,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   void Cancel(OperationBase& operation) override;
   void Adjust(Multishot& multishot) override;
   void Drain() override;
-  std::unique_ptr<BufferGroup> MakeBufferGroup(unsigned capacity) override;
+  std::unique_ptr<BufferGroup> MakeBufferGroup(uint16_t capacity) override;
   void Wait(MonotonicTime until) override;
   std::string_view name() const override { return "io_uring"; }
   System& system() override { return system_; }
