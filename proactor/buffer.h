@@ -150,10 +150,30 @@ class Buffers {
   Iterator end() const { return Iterator(nullptr); }
 
   // The first one; an empty one if there is none.
-  Buffer PopFront();
+  Buffer PopFront() {
+    if (empty()) return Buffer();
+    internal::BufferSlot& slot = *first_;
+    first_ = std::exchange(slot.next, nullptr);
+    if (first_ == nullptr) last_ = nullptr;
+    --count_;
+    return Buffer(slot);
+  }
   // Empty ones are dropped.
-  void PushBack(Buffer buffer);
-  void Append(Buffers&& others);
+  void PushBack(Buffer buffer) {
+    if (buffer.empty()) return;
+    internal::BufferSlot* slot = std::exchange(buffer.slot_, nullptr);
+    (last_ != nullptr ? last_->next : first_) = slot;
+    last_ = slot;
+    ++count_;
+  }
+  void Append(Buffers&& others) {
+    if (others.empty()) return;
+    (last_ != nullptr ? last_->next : first_) = others.first_;
+    last_ = others.last_;
+    count_ += others.count_;
+    others.first_ = others.last_ = nullptr;
+    others.count_ = 0;
+  }
   void Clear() {
     while (!empty()) PopFront();
   }

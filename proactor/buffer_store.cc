@@ -30,8 +30,6 @@ BufferPoolOptions Sane(BufferPoolOptions options) {
 
 }  // namespace
 
-void ReturnBuffer(BufferSlot& slot) { slot.store->Return(slot); }
-
 BufferStore::BufferStore(const BufferPoolOptions& options) : options_(Sane(options)) {
   for (size_t size = options_.smallest;; size *= kStep) {
     classes_.emplace_back().size = std::min(size, options_.largest);
@@ -80,7 +78,7 @@ bool BufferStore::Grow(SizeClass& size_class) {
   return true;
 }
 
-void BufferStore::MakeFree(SizeClass& size_class, BufferSlot& slot) {
+inline void BufferStore::MakeFree(SizeClass& size_class, BufferSlot& slot) {
   if (size_class.group != nullptr && size_class.provided < size_class.group->capacity()) {
     slot.state = BufferSlot::kProvided;
     ++size_class.provided;
@@ -92,7 +90,7 @@ void BufferStore::MakeFree(SizeClass& size_class, BufferSlot& slot) {
   size_class.free = &slot;
 }
 
-BufferSlot* BufferStore::TakeFree(SizeClass& size_class) {
+inline BufferSlot* BufferStore::TakeFree(SizeClass& size_class) {
   BufferSlot* slot = size_class.free;
   if (slot != nullptr) size_class.free = std::exchange(slot->next, nullptr);
   return slot;
@@ -110,22 +108,21 @@ BufferSlot* BufferStore::Take(int size_class) {
   for (int other = size_class - 1; slot == nullptr && other >= 0; --other) {
     slot = TakeFree(classes_[static_cast<size_t>(other)]);
   }
-  if (slot != nullptr) CountOut(*slot, BufferSlot::kReceived);
+  if (slot != nullptr) CountOut(*slot);
   return slot;
 }
 
-void BufferStore::CountOut(BufferSlot& slot, BufferSlot::State state) {
-  slot.state = state;
+inline void BufferStore::CountOut(BufferSlot& slot) {
+  slot.state = BufferSlot::kReceived;
   slot.begin = slot.size = 0;
   ++out_;
 }
 
 void BufferStore::PutBack(BufferSlot& slot) {
   --out_;
-  if (BufferWaiter* waiter = line_.PopFront(); waiter != nullptr) {
-    CountOut(slot, BufferSlot::kReceived);
-    waiter->Assign(slot);
-    return;
+  if (!line_.empty()) [[unlikely]] {
+    CountOut(slot);
+    return line_.PopFront()->Assign(slot);
   }
   MakeFree(classes_[slot.size_class], slot);
   if (out_ == 0 && self_ != nullptr) [[unlikely]] {
@@ -160,8 +157,10 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
   BufferSlot& slot = *size_class.slots[static_cast<size_t>(index)];
   Check(slot.state == BufferSlot::kProvided, "The kernel has received into a buffer that it was not provided with.");
   --size_class.provided;
-  if (BufferSlot* next = TakeFree(size_class); next != nullptr) MakeFree(size_class, *next);
-  CountOut(slot, BufferSlot::kReceived);
+  if (BufferSlot* next = TakeFree(size_class); next != nullptr) [[unlikely]] {
+    MakeFree(size_class, *next);
+  }
+  CountOut(slot);
   return Received(slot, size);
 }
 
@@ -189,26 +188,15 @@ Buffer BufferStore::Received(BufferSlot& slot, size_t size) {
   return Buffer(slot);
 }
 
-void BufferStore::Lend(Buffer& buffer, const PromiseBase& borrower) {
-  if (buffer.slot_ == nullptr) return;
-  buffer.slot_->state = BufferSlot::kOnLoan;
-  buffer.slot_->borrower = borrower.where();
-  buffer.slot_->since = loop_->clock.RoughlyNow();
+void ReturnBuffer(BufferSlot& slot) {
+  BufferStore& store = *slot.store;
+  if (!store.thread_.IsThisThread() || store.loop_ended_) return store.ReturnFromElsewhere(slot);
+  if (!store.line_.empty() || store.self_ != nullptr) return store.PutBack(slot);
+  --store.out_;
+  store.MakeFree(store.classes_[slot.size_class], slot);
 }
 
-void BufferStore::Lend(Buffers& buffers, const PromiseBase& borrower) {
-  MonotonicTime now = loop_->clock.RoughlyNow();
-  for (BufferSlot* slot = buffers.first_; slot != nullptr; slot = slot->next) {
-    slot->state = BufferSlot::kOnLoan;
-    slot->borrower = borrower.where();
-    slot->since = now;
-  }
-}
-
-void BufferStore::Return(BufferSlot& slot) {
-  if (thread_.IsThisThread() && !loop_ended_) [[likely]] {
-    return PutBack(slot);
-  }
+void BufferStore::ReturnFromElsewhere(BufferSlot& slot) {
   if (loop_ == nullptr || !thread_.IsThisProcess()) return PutBack(slot);
   std::shared_ptr<BufferStore> last;  // Goes after the lock does.
   std::lock_guard lock(mutex_);

@@ -39,20 +39,20 @@
 namespace proactor {
 
 struct BufferPoolOptions {
-  size_t smallest = 4096;                       // Bytes; 64 at least.
-  size_t largest = size_t{64} << 10;            // Bytes; as many as `smallest` for one size only.
-  size_t most_bytes = size_t{64} << 20;         // Of all buffers; one of the largest at least. Each size but the
-                                                // largest has an equal share of it at most.
-  size_t most_unread = size_t{256} << 10;       // Of one stream.
+  size_t smallest = 4096;                  // Bytes; 64 at least.
+  size_t largest = size_t{64} << 10;       // Bytes; as many as `smallest` for one size only.
+  size_t most_bytes = size_t{64} << 20;    // Of all buffers; one of the largest at least. Each size but the
+                                           // largest has an equal share of it at most.
+  size_t most_unread = size_t{256} << 10;  // Of one stream.
 };
 static_assert(std::is_trivially_destructible_v<BufferPoolOptions>);
 
 struct BufferPoolUsage {
-  size_t bytes = 0;     // Of all buffers that there are.
-  int buffers = 0;      // How many.
-  int on_loan = 0;      // Of these, with those who received into them.
-  int received = 0;     // With bytes that nobody has asked for yet.
-  int waiting = 0;      // Receives that wait for a buffer.
+  size_t bytes = 0;  // Of all buffers that there are.
+  int buffers = 0;   // How many.
+  int on_loan = 0;   // Of these, with those who received into them.
+  int received = 0;  // With bytes that nobody has asked for yet.
+  int waiting = 0;   // Receives that wait for a buffer.
 };
 
 namespace internal {
@@ -76,7 +76,8 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
 
   // Whoever receives is a task of this loop. Ends the process if the pool belongs to another one.
   void Use(Loop& loop) {
-    if (loop_ != &loop) [[unlikely]] Bind(loop);
+    if (loop_ != &loop) [[unlikely]]
+      Bind(loop);
   }
 
   int size_classes() const { return static_cast<int>(classes_.size()); }
@@ -101,13 +102,14 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
 
   Buffer Received(BufferSlot& slot, size_t size);
   // To whoever awaits it.
-  void Lend(Buffer& buffer, const PromiseBase& borrower);
-  void Lend(Buffers& buffers, const PromiseBase& borrower);
+  void Lend(const Buffer& buffer, const PromiseBase& borrower) {
+    if (buffer.slot_ != nullptr) Lend(*buffer.slot_, borrower);
+  }
+  void Lend(const Buffers& buffers, const PromiseBase& borrower) {
+    for (BufferSlot* slot = buffers.first_; slot != nullptr; slot = slot->next) Lend(*slot, borrower);
+  }
 
   void StandInLine(BufferWaiter& waiter) { line_.PushBack(waiter); }
-
-  // From any thread.
-  void Return(BufferSlot& slot);
 
   BufferPoolUsage usage() const;
   std::string Dump() const;
@@ -123,6 +125,8 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   void LoopEnds() override;
 
  private:
+  friend void ReturnBuffer(BufferSlot& slot);
+
   struct SizeClass {
     size_t size = 0;
     std::unique_ptr<BufferGroup> group;  // Null unless requests take buffers of this size.
@@ -137,11 +141,17 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   };
 
   void Bind(Loop& loop);
+  void Lend(BufferSlot& slot, const PromiseBase& borrower) {
+    slot.state = BufferSlot::kOnLoan;
+    slot.borrower = borrower.where();
+    slot.since = loop_->RoughlyNow();
+  }
+  void ReturnFromElsewhere(BufferSlot& slot);
   // More buffers of a size; false at the bound.
   bool Grow(SizeClass& size_class);
   void MakeFree(SizeClass& size_class, BufferSlot& slot);
   BufferSlot* TakeFree(SizeClass& size_class);
-  void CountOut(BufferSlot& slot, BufferSlot::State state);
+  void CountOut(BufferSlot& slot);
 
   const BufferPoolOptions options_;
   Loop* loop_ = nullptr;

@@ -60,6 +60,17 @@ struct Loop {
   uint32_t chance = 1;                                   // Begins with the proactor's seed; not 0.
   ThreadMark thread;                                     // That of the first run.
   IntrusiveList<LoopWatcher> watchers = {};
+  MonotonicTime rough_time = MonotonicTime::Past();  // See `RoughlyNow`.
+  int64_t turn_of_rough_time = -1;
+
+  // Some moment of this turn: for ages, not for deadlines.
+  MonotonicTime RoughlyNow() {
+    if (turn_of_rough_time != counters.turns.value()) {
+      turn_of_rough_time = counters.turns.value();
+      rough_time = clock.RoughlyNow();
+    }
+    return rough_time;
+  }
 
   // Whether to log now that the system is short of something. A server at its limit may be so with each connection:
   // that is worth one line, not one for each.

@@ -47,7 +47,7 @@ class Proactor : public Clock {
   virtual void Drain() {}
 
   // Buffers that requests take by themselves. Null where the kernel cannot do so.
-  virtual std::unique_ptr<BufferGroup> MakeBufferGroup(unsigned) { return nullptr; }
+  virtual std::unique_ptr<BufferGroup> MakeBufferGroup(uint16_t) { return nullptr; }
 
   // Submits what is to be submitted, waits until something completes, `Wake` was called or `until` has come, and
   // completes what there is. With `MonotonicTime::Past()` it does not wait. May return early, for no reason.

@@ -6,12 +6,14 @@
 # without what happens once: the figure is the difference between two runs. A figure that grows is a decision, made
 # where this is called.
 #
-#     instruction_budget_test.sh PROGRAM BUDGET [COUNT]
+#     instruction_budget_test.sh BUDGET COUNT PROGRAM [ARGUMENT]...
+#
+# The program is run for COUNT and for twice as many, which is its last argument.
 set -euo pipefail
 
-program="$1"
-budget="$2"
-at_first="${3:-500}"
+budget="$1"
+at_first="$2"
+program=("${@:3}")
 
 if [[ ! -x /usr/bin/valgrind ]]; then
   echo "Skipped: there is no valgrind here (Debian's package of that name)."
@@ -23,7 +25,7 @@ count() {
   local out="$TEST_TMPDIR/callgrind.$1"
   # The order matters: --toggle-collect alone would begin outside, and count what is inside.
   valgrind --tool=callgrind --callgrind-out-file="$out" --toggle-collect='proactor::FakeKernel::Enter(*' \
-    --collect-atstart=yes "$program" "$1" >"$TEST_TMPDIR/output.$1" 2>"$TEST_TMPDIR/errors.$1" || {
+    --collect-atstart=yes "${program[@]}" "$1" >"$TEST_TMPDIR/output.$1" 2>"$TEST_TMPDIR/errors.$1" || {
     local status=$?
     cat "$TEST_TMPDIR/output.$1" "$TEST_TMPDIR/errors.$1" >&2
     return "$status"
@@ -33,7 +35,7 @@ count() {
 }
 
 status=0
-"$program" 1 >/dev/null || status=$?
+"${program[@]}" 1 >/dev/null || status=$?
 if ((status == 77)); then
   echo "Skipped: this is not compiled as it ships."
   exit 0

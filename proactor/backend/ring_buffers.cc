@@ -3,8 +3,8 @@
 
 #include <sys/mman.h>
 
-#include <atomic>
 #include <cerrno>
+#include <cstddef>
 
 namespace proactor {
 
@@ -12,7 +12,7 @@ RingBuffersList::~RingBuffersList() {
   while (RingBuffers* group = all_.PopFront()) group->Leave();
 }
 
-std::unique_ptr<BufferGroup> RingBuffersList::Make(unsigned capacity) {
+std::unique_ptr<BufferGroup> RingBuffersList::Make(uint16_t capacity) {
   // A number that is taken (EEXIST) is passed over: there are 65,536, and few pools.
   for (int tries = 0; tries < 1 << 16; ++tries) {
     auto group = std::make_unique<RingBuffers>(next_number_++, capacity);
@@ -25,41 +25,36 @@ std::unique_ptr<BufferGroup> RingBuffersList::Make(unsigned capacity) {
   return nullptr;
 }
 
-RingBuffers::RingBuffers(uint16_t number, unsigned capacity) : number_(number), capacity_(capacity) {
-  void* memory =
-      mmap(nullptr, capacity * sizeof(io_uring_buf), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory != MAP_FAILED) buffers_ = static_cast<io_uring_buf_ring*>(memory);
+RingBuffers::RingBuffers(uint16_t number, uint16_t capacity) : BufferGroup(number, capacity, MakeEntries(capacity)) {
+  static_assert(sizeof(Entry) == sizeof(io_uring_buf) && offsetof(Entry, size) == offsetof(io_uring_buf, len) &&
+                offsetof(Entry, index) == offsetof(io_uring_buf, bid) &&
+                offsetof(Entry, tail) == offsetof(io_uring_buf_ring, tail));
+}
+
+BufferGroup::Entry* RingBuffers::MakeEntries(size_t count) {
+  void* memory = mmap(nullptr, count * sizeof(Entry), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory != MAP_FAILED ? static_cast<Entry*>(memory) : nullptr;
 }
 
 RingBuffers::~RingBuffers() {
   if (ring_ != nullptr) {
     io_uring_buf_reg registration = {};
-    registration.bgid = number_;
+    registration.bgid = number();
     ring_->Register(IORING_UNREGISTER_PBUF_RING, &registration, 1);
   }
   ListNode<RingBuffers>::Unlink();
-  if (buffers_ != nullptr) munmap(buffers_, capacity_ * sizeof(io_uring_buf));
+  if (entries() != nullptr) munmap(entries(), capacity() * sizeof(Entry));
 }
 
 int RingBuffers::Register(Ring& ring) {
-  if (buffers_ == nullptr) return -ENOMEM;
+  if (entries() == nullptr) return -ENOMEM;
   io_uring_buf_reg registration = {};
-  registration.ring_addr = reinterpret_cast<uintptr_t>(buffers_);
-  registration.ring_entries = capacity_;
-  registration.bgid = number_;
+  registration.ring_addr = reinterpret_cast<uintptr_t>(entries());
+  registration.ring_entries = capacity();
+  registration.bgid = number();
   int result = ring.Register(IORING_REGISTER_PBUF_RING, &registration, 1);
   if (result == 0) ring_ = &ring;
   return result;
-}
-
-void RingBuffers::Add(char* memory, size_t size, uint16_t index) {
-  // Without a constructor: the tail of the ring lies in the first entry, where nothing else may be written.
-  io_uring_buf& entry = buffers_->bufs[tail_ & (capacity_ - 1)];
-  entry.addr = reinterpret_cast<uintptr_t>(memory);
-  entry.len = static_cast<unsigned>(size);
-  entry.bid = index;
-  // Release: the kernel may take the buffer once it sees the new tail.
-  std::atomic_ref(buffers_->tail).store(++tail_, std::memory_order_release);
 }
 
 }  // namespace proactor

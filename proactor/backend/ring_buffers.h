@@ -29,7 +29,7 @@ class RingBuffersList {
   explicit RingBuffersList(Ring& ring) : ring_(ring) {}
   ~RingBuffersList();
 
-  std::unique_ptr<BufferGroup> Make(unsigned capacity);
+  std::unique_ptr<BufferGroup> Make(uint16_t capacity);
 
  private:
   Ring& ring_;
@@ -40,7 +40,7 @@ class RingBuffersList {
 class RingBuffers final : public BufferGroup, public ListNode<RingBuffers> {
  public:
   // The capacity is a power of two, 32768 at most.
-  RingBuffers(uint16_t number, unsigned capacity);
+  RingBuffers(uint16_t number, uint16_t capacity);
   ~RingBuffers() override;
 
   // 0, or -errno.
@@ -48,16 +48,10 @@ class RingBuffers final : public BufferGroup, public ListNode<RingBuffers> {
   // The ring is about to end, and the registration with it.
   void Leave() { ring_ = nullptr; }
 
-  uint16_t number() const override { return number_; }
-  unsigned capacity() const override { return capacity_; }
-  void Add(char* memory, size_t size, uint16_t index) override;
-
  private:
-  const uint16_t number_;
-  const unsigned capacity_;
+  static Entry* MakeEntries(size_t count);
+
   Ring* ring_ = nullptr;  // Null when it is not registered.
-  io_uring_buf_ring* buffers_ = nullptr;
-  uint16_t tail_ = 0;
 };
 
 }  // namespace proactor

@@ -17,10 +17,10 @@ namespace proactor {
 using internal::BufferSlot;
 using internal::BufferStore;
 
-bool ReceiveQueue::Use(const Store& store, Loop& loop) {
+bool ReceiveQueue::UseOther(const Store& store, Loop& loop) {
   if (home != &loop && ComesFromElsewhere(*this, loop)) return false;
   store->Use(loop);
-  if (store_ != store) [[unlikely]] {
+  if (store_ != store) {
     if (armed()) descriptor().StopWatching();  // It takes from another pool.
     LetGoOfStore();
     store_ = store;
@@ -47,9 +47,17 @@ void ReceiveQueue::Prepare(io_uring_sqe& entry) {
   entry.buf_group = store_->GroupOf(armed_class_);
 }
 
+inline void ReceiveQueue::Push(Buffer buffer) {
+  unread_ += static_cast<uint32_t>(buffer.size());
+  if (unread_ >= store_->most_unread()) over_limit_ = true;
+  received_.PushBack(std::move(buffer));
+}
+
 bool ReceiveQueue::Take(int result, int buffer, bool ended) {
   if (buffer >= 0) Push(store_->TakeProvided(armed_class_, buffer, static_cast<size_t>(std::max(result, 0))));
-  if (!ended) return !over_limit_;
+  if (!ended) [[likely]] {
+    return !over_limit_;
+  }
   if (result == -ENOBUFS) {
     store_->RanOut(armed_class_);
   } else if (result <= 0 && result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
@@ -114,25 +122,21 @@ void ReceiveQueue::LeaveLine() {
 
 // --- What has been received. ---
 
-void ReceiveQueue::Push(Buffer buffer) {
-  unread_ += static_cast<uint32_t>(buffer.size());
-  if (unread_ >= store_->most_unread()) over_limit_ = true;
-  received_.PushBack(std::move(buffer));
-}
-
-void ReceiveQueue::Drained(size_t bytes) {
+inline void ReceiveQueue::Drained(size_t bytes) {
   unread_ -= static_cast<uint32_t>(bytes);
   if (!over_limit_ || unread_ > store_->most_unread() / 2) return;
   over_limit_ = false;
   home->proactor.Adjust(*this);
 }
 
-void ReceiveQueue::Learn() {
+inline void ReceiveQueue::Learn() {
   bool much = unread_ >= store_->SizeOf(size_class_);
   bool little = size_class_ > 0 && unread_ <= store_->SizeOf(size_class_ - 1) / 2;
   much_in_a_row_ = much ? much_in_a_row_ + 1 : 0;
   little_in_a_row_ = little ? little_in_a_row_ + 1 : 0;
-  if (much_in_a_row_ < kMuchBeforeLarger && little_in_a_row_ < kLittleBeforeSmaller) return;
+  if (much_in_a_row_ < kMuchBeforeLarger && little_in_a_row_ < kLittleBeforeSmaller) [[likely]] {
+    return;
+  }
   much_in_a_row_ = little_in_a_row_ = 0;
   if (much && size_class_ + 1 == store_->size_classes()) return;
   size_class_ = static_cast<uint8_t>(much ? size_class_ + 1 : size_class_ - 1);
@@ -146,7 +150,7 @@ void ReceiveQueue::Clear() {
 
 int ReceiveQueue::TakeOutcome() { return received_.empty() ? std::exchange(end_, kNoEnd) : 1; }
 
-Buffer ReceiveQueue::TakeFirst(const PromiseBase& borrower) {
+inline Buffer ReceiveQueue::TakeFirst(const PromiseBase& borrower) {
   Learn();
   Buffer buffer = received_.PopFront();
   store_->Lend(buffer, borrower);
@@ -154,7 +158,7 @@ Buffer ReceiveQueue::TakeFirst(const PromiseBase& borrower) {
   return buffer;
 }
 
-Buffers ReceiveQueue::TakeAll(const PromiseBase& borrower) {
+inline Buffers ReceiveQueue::TakeAll(const PromiseBase& borrower) {
   Learn();
   Buffers buffers = std::move(received_);
   store_->Lend(buffers, borrower);

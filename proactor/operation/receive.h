@@ -46,7 +46,12 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   ~ReceiveQueue() override;
 
   // From now on it is for tasks of this loop, and takes buffers from there. False: not yet.
-  bool Use(const Store& store, Loop& loop);
+  bool Use(const Store& store, Loop& loop) {
+    if (home == &loop && store_ == store) [[likely]] {
+      return true;
+    }
+    return UseOther(store, loop);
+  }
 
   // As a multishot request.
   Feature feature() const override { return Feature::kMultishotReceive; }
@@ -86,6 +91,7 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
  private:
   static constexpr int kNoEnd = 1;
 
+  bool UseOther(const Store& store, Loop& loop);
   void Keep(internal::BufferSlot& slot);
   // What is received stays in it.
   void LetGoOfStore();

@@ -44,7 +44,11 @@ struct SendBuffersOp {
 
  private:
   bool done() const { return next == Buffers::Iterator(); }
-  std::string_view Rest() const { return (*next).substr(sent_of_next); }
+  std::string_view Rest() const {
+    std::string_view rest = *next;
+    rest.remove_prefix(sent_of_next);
+    return rest;
+  }
 };
 
 }  // namespace proactor
