@@ -68,7 +68,8 @@ class Buffer {
   Buffer() = default;
   Buffer(Buffer&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
   Buffer& operator=(Buffer&& other) noexcept {
-    std::swap(slot_, other.slot_);
+    Buffer taken(std::move(other));
+    std::swap(slot_, taken.slot_);
     return *this;
   }
   ~Buffer() {
@@ -130,9 +131,10 @@ class Buffers {
         last_(std::exchange(other.last_, nullptr)),
         count_(std::exchange(other.count_, 0)) {}
   Buffers& operator=(Buffers&& other) noexcept {
-    std::swap(first_, other.first_);
-    std::swap(last_, other.last_);
-    std::swap(count_, other.count_);
+    Buffers taken(std::move(other));
+    std::swap(first_, taken.first_);
+    std::swap(last_, taken.last_);
+    std::swap(count_, taken.count_);
     return *this;
   }
   ~Buffers() { Clear(); }

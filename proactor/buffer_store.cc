@@ -78,8 +78,10 @@ bool BufferStore::Grow(SizeClass& size_class) {
   return true;
 }
 
+// One is kept for calls: what is provided may all be taken for streams that nobody reads from.
 inline void BufferStore::MakeFree(SizeClass& size_class, BufferSlot& slot) {
-  if (size_class.group != nullptr && size_class.provided < size_class.group->capacity()) {
+  bool one_is_kept = size_class.free != nullptr;
+  if (one_is_kept && size_class.group != nullptr && size_class.provided < size_class.group->capacity()) {
     slot.state = BufferSlot::kProvided;
     ++size_class.provided;
     size_class.group->Add(slot.memory, size_class.size, slot.index);
@@ -115,17 +117,18 @@ BufferSlot* BufferStore::Take(int size_class) {
 inline void BufferStore::CountOut(BufferSlot& slot) {
   slot.state = BufferSlot::kReceived;
   slot.begin = slot.size = 0;
-  ++out_;
+  out_bytes_ += classes_[slot.size_class].size;
 }
 
 void BufferStore::PutBack(BufferSlot& slot) {
-  --out_;
+  SizeClass& size_class = classes_[slot.size_class];
+  out_bytes_ -= size_class.size;
   if (!line_.empty()) [[unlikely]] {
     CountOut(slot);
     return line_.PopFront()->Assign(slot);
   }
-  MakeFree(classes_[slot.size_class], slot);
-  if (out_ == 0 && self_ != nullptr) [[unlikely]] {
+  MakeFree(size_class, slot);
+  if (out_bytes_ == 0 && self_ != nullptr) [[unlikely]] {
     std::shared_ptr<BufferStore> last = std::move(self_);  // Goes at the end of this scope.
   }
 }
@@ -133,16 +136,14 @@ void BufferStore::PutBack(BufferSlot& slot) {
 int BufferStore::ProvidedFor(int size_class) {
   if (by_call_ || !line_.empty()) return -1;
   SizeClass& first = classes_[static_cast<size_t>(size_class)];
-  if (first.group == nullptr) {
+  if (first.group == nullptr && !first.refused) {
     first.group = loop_->proactor.MakeBufferGroup(kGroupCapacity);
-    if (first.group == nullptr) {
-      by_call_ = true;
-      return -1;
-    }
+    first.refused = first.group == nullptr;
     BufferSlot* free = std::exchange(first.free, nullptr);
     while (free != nullptr) MakeFree(first, *std::exchange(free, free->next));
   }
-  if (first.provided > 0 || Grow(first)) return size_class;
+  if (first.group != nullptr && first.provided == 0) Grow(first);
+  if (first.provided > 0) return size_class;
   for (int other = size_class + 1; other < size_classes(); ++other) {
     if (classes_[static_cast<size_t>(other)].provided > 0) return other;
   }
@@ -156,10 +157,13 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
   SizeClass& size_class = classes_[static_cast<size_t>(number)];
   BufferSlot& slot = *size_class.slots[static_cast<size_t>(index)];
   Check(slot.state == BufferSlot::kProvided, "The kernel has received into a buffer that it was not provided with.");
-  --size_class.provided;
-  if (BufferSlot* next = TakeFree(size_class); next != nullptr) [[unlikely]] {
-    MakeFree(size_class, *next);
+  // After the loop's end others give theirs back themselves.
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (loop_ended_) [[unlikely]] {
+    lock.lock();
   }
+  --size_class.provided;
+  if (size_class.free != nullptr && size_class.free->next != nullptr) MakeFree(size_class, *TakeFree(size_class));
   CountOut(slot);
   return Received(slot, size);
 }
@@ -167,7 +171,7 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
 // Of several who have found none at once, the first has seen to it.
 void BufferStore::RanOut(int number) {
   SizeClass& size_class = classes_[static_cast<size_t>(number)];
-  if (size_class.provided == 0) Grow(size_class);
+  if (size_class.provided == 0 && line_.empty()) Grow(size_class);
 }
 
 void BufferStore::StopProviding() {
@@ -192,8 +196,9 @@ void ReturnBuffer(BufferSlot& slot) {
   BufferStore& store = *slot.store;
   if (!store.thread_.IsThisThread() || store.loop_ended_) return store.ReturnFromElsewhere(slot);
   if (!store.line_.empty() || store.self_ != nullptr) return store.PutBack(slot);
-  --store.out_;
-  store.MakeFree(store.classes_[slot.size_class], slot);
+  BufferStore::SizeClass& size_class = store.classes_[slot.size_class];
+  store.out_bytes_ -= size_class.size;
+  store.MakeFree(size_class, slot);
 }
 
 void BufferStore::ReturnFromElsewhere(BufferSlot& slot) {
@@ -211,13 +216,12 @@ void BufferStore::ReturnFromElsewhere(BufferSlot& slot) {
 }
 
 void BufferStore::Receive() {
-  std::shared_ptr<BufferStore> last = self_;  // Goes after the lock does.
-  BufferSlot* slot;
-  {
-    std::lock_guard lock(mutex_);
-    on_its_way_ = false;
-    slot = std::exchange(returned_, nullptr);
-  }
+  std::shared_ptr<BufferStore> last;  // Goes after the lock does.
+  std::unique_lock lock(mutex_);
+  last = self_;
+  on_its_way_ = false;
+  BufferSlot* slot = std::exchange(returned_, nullptr);
+  if (!loop_ended_) lock.unlock();
   while (slot != nullptr) PutBack(*std::exchange(slot, std::exchange(slot->next, nullptr)));
 }
 
@@ -258,11 +262,37 @@ std::string BufferStore::Dump() const {
 }
 
 void BufferStore::PoolEnds(const std::shared_ptr<BufferStore>& self) {
-  if (int on_loan = usage().on_loan; on_loan > 0) {
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (loop_ended_) lock.lock();
+  int on_loan = usage().on_loan;
+  std::string who = Dump();
+  if (loop_ended_) lock.unlock();
+  if (on_loan > 0) {
     Log(LogSeverity::kError, absl::StrCat("A BufferPool has ended while ", on_loan,
-                                          " of its buffers were on loan; drop them first. Who took them:\n", Dump()));
+                                          " of its buffers were on loan; drop them first. Who took them:\n", who));
   }
-  StayUntilAllIsBack(self);
+  LetGo(self);
+}
+
+// It goes to the loop of its store, to be dropped there.
+struct BufferStore::Dropped final : RemoteMessage {
+  explicit Dropped(std::shared_ptr<BufferStore> store) : store(std::move(store)) {}
+  void Receive() override {
+    { std::lock_guard lock(store->mutex_); }  // Not before the other thread is done with it.
+    LetGo(std::move(store));
+    delete this;
+  }
+  void Discard() override { Receive(); }
+  std::shared_ptr<BufferStore> store;
+};
+
+void BufferStore::LetGo(std::shared_ptr<BufferStore> store) {
+  BufferStore& self = *store;
+  if (self.loop_ == nullptr || !self.thread_.IsThisProcess()) return;
+  if (self.thread_.IsThisThread() && !self.loop_ended_) return self.StayUntilAllIsBack(store);
+  std::lock_guard lock(self.mutex_);
+  if (self.loop_ended_) return self.StayUntilAllIsBack(store);
+  Send(*self.loop_, *new Dropped(std::move(store)));
 }
 
 }  // namespace proactor::internal

@@ -20,6 +20,7 @@
 #ifndef PROACTOR_BUFFER_STORE_H_
 #define PROACTOR_BUFFER_STORE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -76,13 +77,17 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
 
   // Whoever receives is a task of this loop. Ends the process if the pool belongs to another one.
   void Use(Loop& loop) {
-    if (loop_ != &loop) [[unlikely]]
+    if (loop_ != &loop || loop_ended_) [[unlikely]]
       Bind(loop);
   }
 
   int size_classes() const { return static_cast<int>(classes_.size()); }
   size_t SizeOf(int size_class) const { return classes_[static_cast<size_t>(size_class)].size; }
-  size_t most_unread() const { return options_.most_unread; }
+  // Of whatever store it is.
+  static size_t MemoryOf(const Buffer& buffer) { return buffer.slot_->store->SizeOf(buffer.slot_->size_class); }
+
+  // How much memory may be unread of one stream. The less there is for others, the less, so that there always is some.
+  size_t most_unread() const { return std::min(options_.most_unread, (options_.most_bytes - out_bytes_) / kShares); }
 
   // A buffer of this size, or of another where there is none of it. Null when there is none, or others are before.
   BufferSlot* Take(int size_class);
@@ -113,10 +118,8 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
 
   BufferPoolUsage usage() const;
   std::string Dump() const;
-  // Whoever keeps it lets go, and bytes may be in it that are somebody's.
-  void StayUntilAllIsBack(const std::shared_ptr<BufferStore>& self) {
-    if (out_ > 0) self_ = self;
-  }
+  // Whoever keeps it lets go, and bytes may be in it that are somebody's. Any thread.
+  static void LetGo(std::shared_ptr<BufferStore> store);
   // The pool's owner has gone.
   void PoolEnds(const std::shared_ptr<BufferStore>& self);
 
@@ -127,9 +130,13 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
  private:
   friend void ReturnBuffer(BufferSlot& slot);
 
+  static constexpr size_t kShares = 4;
+  struct Dropped;
+
   struct SizeClass {
     size_t size = 0;
     std::unique_ptr<BufferGroup> group;  // Null unless requests take buffers of this size.
+    bool refused = false;                // The group.
     unsigned provided = 0;
     BufferSlot* free = nullptr;
     std::vector<BufferSlot*> slots;  // By their index.
@@ -147,6 +154,9 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
     slot.since = loop_->RoughlyNow();
   }
   void ReturnFromElsewhere(BufferSlot& slot);
+  void StayUntilAllIsBack(const std::shared_ptr<BufferStore>& self) {
+    if (out_bytes_ > 0) self_ = self;
+  }
   // More buffers of a size; false at the bound.
   bool Grow(SizeClass& size_class);
   void MakeFree(SizeClass& size_class, BufferSlot& slot);
@@ -160,7 +170,7 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   std::vector<Chunk> chunks_;
   bool by_call_ = false;  // Requests cannot take buffers.
   size_t bytes_ = 0;
-  int out_ = 0;  // Received into, or on loan.
+  size_t out_bytes_ = 0;  // Of those that are received into, or on loan.
   IntrusiveList<BufferWaiter> line_;
   std::shared_ptr<BufferStore> self_;  // While the pool's owner has gone, and not all is back.
 

@@ -33,6 +33,7 @@ void BeforeClosing(Descriptor& descriptor) {
 }
 
 void CloseDescriptor(Descriptor* descriptor) {
+  descriptor->StopWatching();  // Also one that stays open, or is closed already.
   if (descriptor->closes) {
     BeforeClosing(*descriptor);
     descriptor->system.Close(descriptor->number);
@@ -54,7 +55,6 @@ int OwnedDescriptor::Release() {
 void OwnedDescriptor::Closer::operator()(Descriptor* descriptor) const {
   CheckIdle(*descriptor);
   if (descriptor->watcher != nullptr && descriptor->watcher->TakeOver(*descriptor)) return;
-  descriptor->StopWatching();  // Also one that stays open.
   CloseDescriptor(descriptor);
 }
 

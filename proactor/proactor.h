@@ -27,6 +27,8 @@
 
 namespace proactor {
 
+class DescriptorWatcher;
+
 class Proactor : public Clock {
  public:
   virtual ~Proactor() = default;
@@ -42,6 +44,9 @@ class Proactor : public Clock {
   // Something has changed of a multishot that was armed here, or may be: see whether it is `wanted`. May be called
   // whenever operations may be submitted.
   virtual void Adjust(Multishot&) {}
+
+  // What descriptors that are watched here have for a watcher.
+  virtual const DescriptorWatcher* watcher() const { return nullptr; }
 
   // Nobody awaits anything any more: closes what it has taken over (`DescriptorWatcher::TakeOver`).
   virtual void Drain() {}

@@ -19,21 +19,6 @@ enum State : uint8_t { kNowhere = 0, kParked = 1, kOffloaded = 2 };
 
 constexpr int kEvents = 256;
 
-// What is known of the direction that an operation waits for; null for one that waits for no descriptor.
-Ready* ReadyOf(const OperationBase& operation) {
-  Descriptor* descriptor = operation.descriptor();
-  if (descriptor == nullptr) return nullptr;
-  switch (operation.readiness()) {
-    case Readiness::kRead:
-      return &descriptor->readable;
-    case Readiness::kWrite:
-      return &descriptor->writable;
-    case Readiness::kBlocking:
-      return nullptr;
-  }
-  return nullptr;
-}
-
 bool FoundNothing(int result) { return result == -EAGAIN || result == -EOPNOTSUPP; }
 
 // For descriptors that cannot be tried without the risk of blocking.

@@ -42,6 +42,7 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Wait(MonotonicTime until) override;
+  const DescriptorWatcher* watcher() const override { return this; }
   std::string_view name() const override { return "epoll"; }
   System& system() override { return system_; }
 

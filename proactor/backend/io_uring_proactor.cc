@@ -43,13 +43,6 @@ uint64_t UserData(const OperationBase& operation) {
 
 constexpr int kPostponed = std::numeric_limits<int>::min();
 
-// What is known of the direction that an operation waits for; null for one that is for the pool.
-Ready* ReadyOf(const OperationBase& operation) {
-  Descriptor* descriptor = operation.descriptor();
-  if (descriptor == nullptr || operation.readiness() == Readiness::kBlocking) return nullptr;
-  return operation.readiness() == Readiness::kRead ? &descriptor->readable : &descriptor->writable;
-}
-
 // Whether a poll says when a call that would have waited does not any more.
 bool CanBePolled(const Descriptor& descriptor, System& system) {
   if (descriptor.kind != DescriptorKind::kOther) return descriptor.kind != DescriptorKind::kRegularFile;
@@ -244,6 +237,7 @@ void IoUringProactor::AdvanceLine() {
     multishot.backend_state &= ~kToAdjust;
     Adjust(multishot);
     if ((multishot.backend_state & kToAdjust) != 0) break;  // No room.
+    completed_directly_ |= GoesOn(multishot, multishot.home->ready_queue);
   }
   if (!cancels_.empty()) SubmitCancels();
   while (!line_.empty()) {
@@ -329,15 +323,21 @@ void IoUringProactor::MultishotCompleted(Multishot& multishot, const io_uring_cq
     if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
     return CloseDescriptor(&multishot.descriptor());
   }
-  bool goes_on = multishot.armed() || (multishot.backend_state & kToAdjust) != 0;
-  if (multishot.waiting == nullptr || (goes_on && !multishot.HasResult())) return;
+  GoesOn(multishot, completed);
+}
+
+bool IoUringProactor::GoesOn(Multishot& multishot, SuspensionQueue& completed) {
+  bool may_come = multishot.armed() || (multishot.backend_state & kToAdjust) != 0;
+  if (multishot.waiting == nullptr || (may_come && !multishot.HasResult())) return false;
   OperationBase& operation = *std::exchange(multishot.waiting, nullptr);
   operation.backend_state = 0;
   operation.Complete(-EINTR, completed);  // It takes what there is when its turn comes.
+  return true;
 }
 
 std::unique_ptr<BufferGroup> IoUringProactor::MakeBufferGroup(uint16_t capacity) {
-  return ring_->Has(Feature::kBufferRing) ? buffer_groups_.Make(capacity) : nullptr;
+  bool of_use = ring_->Has(Feature::kBufferRing) && ring_->Has(Feature::kMultishotReceive);
+  return of_use ? buffer_groups_.Make(capacity) : nullptr;
 }
 
 // The one other exception to one enter per turn. It does not take long: the kernel takes what is armed back at once.
@@ -352,6 +352,7 @@ void IoUringProactor::Forget(Descriptor& descriptor) {
 }
 
 void IoUringProactor::Disarm(Multishot& multishot) {
+  EnsureEnabled();
   if ((multishot.backend_state & kDisarming) == 0) TryDisarm(multishot);
   counters().flushes.Add();
   Enter(1, MonotonicTime::Infinite());
@@ -402,7 +403,6 @@ void IoUringProactor::Wait(MonotonicTime until) {
   completed_directly_ = false;
   if (!wake_armed_) ArmWake();
   AdvanceLine();
-
   bool may_wait = until > MonotonicTime::Past() && !completed_directly_ && wake_armed_ && line_.empty() &&
                   cancels_.empty() && to_adjust_.empty() && !ring_->HasCompletions();
   if (may_wait) {

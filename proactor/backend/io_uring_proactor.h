@@ -51,6 +51,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Adjust(Multishot& multishot) override;
+  const DescriptorWatcher* watcher() const override { return this; }
   void Drain() override;
   std::unique_ptr<BufferGroup> MakeBufferGroup(uint16_t capacity) override;
   void Wait(MonotonicTime until) override;
@@ -97,6 +98,8 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   bool TryDisarm(Multishot& multishot);
   void Disarm(Multishot& multishot);  // Waits for a completion.
   void Claim(Multishot& multishot);
+  // Whether the operation that waits for it, if any, has its turn now.
+  bool GoesOn(Multishot& multishot, SuspensionQueue& completed);
   void MultishotCompleted(Multishot& multishot, const io_uring_cqe& completion, SuspensionQueue& completed);
   void Forget(Descriptor& descriptor) override;
   bool TakeOver(Descriptor& descriptor) override;

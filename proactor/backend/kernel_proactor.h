@@ -17,7 +17,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proactor/backend/machine.h"
+#include "proactor/descriptor.h"
 #include "proactor/monotonic_time.h"
+#include "proactor/operation/operation_base.h"
 #include "proactor/proactor.h"
 #include "proactor/thread_mark.h"
 
@@ -43,6 +45,13 @@ class KernelProactor : public Proactor {
 
   // The first that happens when a proactor ends: the kernel may still write to what is in flight.
   void CheckNothingInFlight();
+
+  // What is known of the direction that an operation waits for; null for one that is not about readiness.
+  static Ready* ReadyOf(const OperationBase& operation) {
+    Descriptor* descriptor = operation.descriptor();
+    if (descriptor == nullptr || operation.readiness() == Readiness::kBlocking) return nullptr;
+    return operation.readiness() == Readiness::kRead ? &descriptor->readable : &descriptor->writable;
+  }
 
   // Whether this is a copy, in a child after fork(2), and the kernel's part of it is the parent's.
   bool InChild() const { return !made_.IsThisProcess(); }

@@ -44,11 +44,9 @@ int AcceptQueue::TakeOutcome() {
   return accepted;
 }
 
-std::optional<int> AcceptOp::AtOnce(Loop& loop) const {
+bool AcceptOp::HasResult(Loop& loop) const {
   if (queue() == nullptr) descriptor->multishot = new AcceptQueue(*descriptor);
-  if (ComesFromElsewhere(*queue(), loop) || !queue()->HasResult()) return std::nullopt;
-  int result = queue()->TakeOutcome();
-  return Advance(result) ? std::optional(result) : std::nullopt;
+  return !ComesFromElsewhere(*queue(), loop) && queue()->HasResult();
 }
 
 void AcceptOp::Prepare(io_uring_sqe& entry) const {

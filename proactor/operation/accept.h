@@ -59,7 +59,7 @@ struct AcceptOp {
 
   Descriptor* descriptor;
 
-  std::optional<int> AtOnce(Loop& loop) const;
+  bool HasResult(Loop& loop) const;
   void Prepare(io_uring_sqe& entry) const;
   int Perform(System& system) const;
   bool Advance(int& result) const;
@@ -68,7 +68,7 @@ struct AcceptOp {
   OwnedDescriptor ToValue(int result) const;
 
  private:
-  // From `AtOnce` on.
+  // From `HasResult` on.
   AcceptQueue* queue() const { return static_cast<AcceptQueue*>(descriptor->multishot); }
 };
 

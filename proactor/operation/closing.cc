@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "proactor/cancellation.h"
+#include "proactor/multishot.h"
+#include "proactor/operation/handover.h"
 #include "proactor/proactor.h"
 
 namespace proactor {
@@ -45,6 +47,10 @@ void Closing::RoomMade(OperationBase& closing) {
 
 bool Closing::GoOn() {
   if (handed_over_) return false;
+  // What is armed elsewhere is ended there.
+  Multishot* multishot = operation_.descriptor()->multishot;
+  if (multishot != nullptr && !multishot->moving) ComesFromElsewhere(*multishot, *operation_.context_.loop);
+  if (multishot != nullptr && WaitForHandover(*multishot, operation_)) return true;
   if (operation_.context_.scope->cancelled()) {
     operation_.result_ = -ECANCELED;
     return false;
@@ -56,9 +62,11 @@ bool Closing::GoOn() {
   return (operation_.state_ & OperationBase::kInFlight) != 0;
 }
 
-bool Sharing::Begin(Descriptor& descriptor) {
-  if (OperationBase* closing = Closing::Of(descriptor); closing != nullptr) {
-    operation_.SlotTaken(*closing);
+bool Sharing::Begin(Descriptor& descriptor, OperationBase* const* slot) {
+  const OperationBase* taken = slot != nullptr ? *slot : nullptr;
+  if (taken == nullptr) taken = Closing::Of(descriptor);
+  if (taken != nullptr) {
+    operation_.SlotTaken(*taken);
     return false;
   }
   next_ = std::exchange(descriptor.sharing, this);

@@ -9,7 +9,7 @@
 //   closing.End(descriptor);             // and its end.
 //
 //   Sharing sharing(operation);          // A part of one that may be in flight in any number: at an offset, say.
-//   sharing.Begin(descriptor)            // Before it is handed to the proactor,
+//   sharing.Begin(descriptor, slot)      // Before it is handed to the proactor,
 //   sharing.End(descriptor);             // and its end.
 //
 // The protocol, so that no operation waits on a number that is somebody else's by now, with the same results on every
@@ -69,8 +69,8 @@ class Sharing {
  public:
   explicit Sharing(OperationBase& operation) : operation_(operation) {}
 
-  // False: the descriptor is being closed, and the operation has its result.
-  bool Begin(Descriptor& descriptor);
+  // False: the descriptor is being closed, or that whose slot it wants, if any, and the operation has its result.
+  bool Begin(Descriptor& descriptor, OperationBase* const* slot);
   void End(Descriptor& descriptor);
 
  private:

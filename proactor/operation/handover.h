@@ -3,7 +3,7 @@
 // Handover: how an operation of one scheduler comes to a descriptor that another one watches: it has a request armed
 // there, mostly.
 //
-//   if (ComesFromElsewhere(*descriptor->multishot, loop)) ...          // `AtOnce`
+//   if (ComesFromElsewhere(*descriptor->multishot, loop)) ...          // `HasResult`
 //   if (descriptor->multishot->moving) return -EXDEV;                  // `Perform`
 //   if (result == -EXDEV) return WaitForHandover(*multishot, self);    // `StandInLine`: asks for it
 //

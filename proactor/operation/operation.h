@@ -21,7 +21,7 @@
 //     bool Advance(int& result);                  false: that was a part, prepare me again for the rest
 //     bool NeedsPause(int result) const;          with Advance: true: not at once, the system is short of something
 //     bool StandInLine(OperationBase&, int result) const;   with Advance: true: paused until somebody calls `EndPause`
-//     std::optional<int> AtOnce(Loop& loop);      a result that has come already, if its scope is not cancelled
+//     bool HasResult(Loop& loop);                 with Advance: true: one has come already, which it takes from -EINTR
 //     static constexpr bool kCloses = true;       it ends the descriptor, and others on it before (closing.h)
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
 // and must be trivially destructible: it borrows what it points at, which is safe because no coroutine ends before it.

@@ -44,6 +44,21 @@ bool OperationBase::Submit(OperationBase** slot) {
   return (state_ & kInFlight) != 0;
 }
 
+bool OperationBase::TakeTurn(OperationBase** slot) {
+  if (*slot != nullptr) [[unlikely]] {
+    SlotTaken(**slot);
+    return true;
+  }
+  *slot = this;
+  result_ = -EINTR;
+  state_ = kWaiting;
+  Loop& loop = *context_.loop;
+  loop.counters.operations.Add();
+  if (loop.ready_queue.TakeInlineCompletion()) return false;
+  loop.ready_queue.Push(*this);
+  return true;
+}
+
 bool OperationBase::SubmitAgain() {
   if (context_.scope->cancelled() || cancel_requested()) {
     result_ = -ECANCELED;

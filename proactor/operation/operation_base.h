@@ -105,7 +105,7 @@ class OperationBase : public Suspension {
   }
 
   // Waits for `EndPause`, whose caller knows of it. Its scope may be cancelled only where it cannot be helped.
-  void BeginPause() { state_ = (state_ & (kDisplaced | kCancelRequested)) | kWaiting | kPaused; }
+  void BeginPause() { state_ = (state_ & (kCloses | kDisplaced | kCancelRequested)) | kWaiting | kPaused; }
   bool MayPause() const;
 
   Loop& loop() const { return *context_.loop; }
@@ -132,6 +132,8 @@ class OperationBase : public Suspension {
   // was cancelled, or things have changed since.
   bool BeginPause(Pause& pause);
   bool paused() const { return (state_ & kPaused) != 0; }
+  // For one whose result has come already: takes the slot as above, and the result when its turn comes. False: now.
+  bool TakeTurn(OperationBase** slot);
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);
   // The coroutine goes on.

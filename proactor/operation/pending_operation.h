@@ -47,12 +47,12 @@ class PendingOperation : public OperationBase {
       return CompleteNow(-ECANCELED);
     }
     if constexpr (kCloses) return closing_.Begin(*op_.descriptor) || !IsOver() || CompleteNow(result_);
-    if constexpr (requires { op_.AtOnce(*context_.loop); }) {
-      if (std::optional<int> result = op_.AtOnce(*context_.loop)) return CompleteNow(*result);
-    }
     if constexpr (kMayPause) pause_.Mark();
+    if constexpr (requires { op_.HasResult(*context_.loop); }) {
+      if (op_.HasResult(*context_.loop)) return TakeTurn(Slot()) || !IsOver();
+    }
     if constexpr (kShares) {
-      if (!sharing_.Begin(Shared())) return true;  // Its turn comes, with the result.
+      if (!sharing_.Begin(Shared(), Slot())) return true;  // Its turn comes, with the result.
     }
     return Submit(Slot()) || !IsOver() || CompleteNow(result_);
   }

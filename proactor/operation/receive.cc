@@ -30,11 +30,14 @@ bool ReceiveQueue::UseOther(const Store& store, Loop& loop) {
 }
 
 void ReceiveQueue::LetGoOfStore() {
-  if (store_ != nullptr) store_->StayUntilAllIsBack(store_);
-  store_ = nullptr;
+  if (store_ != nullptr) BufferStore::LetGo(std::move(store_));
 }
 
-ReceiveQueue::~ReceiveQueue() { LeaveLine(); }
+ReceiveQueue::~ReceiveQueue() {
+  LeaveLine();
+  Clear();
+  LetGoOfStore();
+}
 
 // --- By a request of the kernel's. ---
 
@@ -47,14 +50,18 @@ void ReceiveQueue::Prepare(io_uring_sqe& entry) {
   entry.buf_group = store_->GroupOf(armed_class_);
 }
 
-inline void ReceiveQueue::Push(Buffer buffer) {
+inline void ReceiveQueue::Push(Buffer buffer, size_t memory) {
   unread_ += static_cast<uint32_t>(buffer.size());
-  if (unread_ >= store_->most_unread()) over_limit_ = true;
+  memory_ += static_cast<uint32_t>(memory);
+  if (!MayHaveMore()) over_limit_ = true;
   received_.PushBack(std::move(buffer));
 }
 
 bool ReceiveQueue::Take(int result, int buffer, bool ended) {
-  if (buffer >= 0) Push(store_->TakeProvided(armed_class_, buffer, static_cast<size_t>(std::max(result, 0))));
+  if (buffer >= 0) {
+    size_t size = static_cast<size_t>(std::max(result, 0));
+    Push(store_->TakeProvided(armed_class_, buffer, size), size > 0 ? store_->SizeOf(armed_class_) : 0);
+  }
   if (!ended) [[likely]] {
     return !over_limit_;
   }
@@ -89,7 +96,7 @@ int ReceiveQueue::Call(System& system) {
     return result;
   }
   if (static_cast<size_t>(result) < size) descriptor().MarkShortRead(system);
-  Push(store_->Received(*slot, static_cast<size_t>(result)));
+  Push(store_->Received(*slot, static_cast<size_t>(result)), size);
   return result;
 }
 
@@ -122,9 +129,8 @@ void ReceiveQueue::LeaveLine() {
 
 // --- What has been received. ---
 
-inline void ReceiveQueue::Drained(size_t bytes) {
-  unread_ -= static_cast<uint32_t>(bytes);
-  if (!over_limit_ || unread_ > store_->most_unread() / 2) return;
+inline void ReceiveQueue::Drained() {
+  if (!over_limit_ || memory_ > store_->most_unread() / 2) return;
   over_limit_ = false;
   home->proactor.Adjust(*this);
 }
@@ -145,7 +151,7 @@ inline void ReceiveQueue::Learn() {
 
 void ReceiveQueue::Clear() {
   received_.Clear();
-  unread_ = 0;
+  unread_ = memory_ = 0;
 }
 
 int ReceiveQueue::TakeOutcome() { return received_.empty() ? std::exchange(end_, kNoEnd) : 1; }
@@ -154,7 +160,9 @@ inline Buffer ReceiveQueue::TakeFirst(const PromiseBase& borrower) {
   Learn();
   Buffer buffer = received_.PopFront();
   store_->Lend(buffer, borrower);
-  Drained(buffer.size());
+  unread_ -= static_cast<uint32_t>(buffer.size());
+  memory_ -= static_cast<uint32_t>(BufferStore::MemoryOf(buffer));
+  Drained();
   return buffer;
 }
 
@@ -162,7 +170,8 @@ inline Buffers ReceiveQueue::TakeAll(const PromiseBase& borrower) {
   Learn();
   Buffers buffers = std::move(received_);
   store_->Lend(buffers, borrower);
-  Drained(unread_);
+  unread_ = memory_ = 0;
+  Drained();
   return buffers;
 }
 
@@ -177,20 +186,21 @@ int ReceiveQueue::Copy(char* to, size_t size) {
     std::memcpy(to + copied, buffer.data(), count);
     copied += count;
     buffer.RemovePrefix(count);
+    if (buffer.empty()) memory_ -= static_cast<uint32_t>(BufferStore::MemoryOf(buffer));
     rest.PushBack(std::move(buffer));
   }
   rest.Append(std::move(received_));
   received_ = std::move(rest);
-  Drained(copied);
+  unread_ -= static_cast<uint32_t>(copied);
+  Drained();
   return static_cast<int>(copied);
 }
 
 // --- The operations. ---
 
-std::optional<int> ReceiveOp::AtOnce(Loop& loop) const {
+bool ReceiveOp::HasResult(Loop& loop) const {
   if (descriptor->multishot == nullptr) descriptor->multishot = new ReceiveQueue(*descriptor);
-  if (!queue().Use(*store, loop)) return std::nullopt;
-  return queue().HasResult() ? std::optional(queue().TakeOutcome()) : std::nullopt;
+  return queue().Use(*store, loop) && queue().HasResult();
 }
 
 void ReceiveOp::Prepare(io_uring_sqe& entry) const {
@@ -226,7 +236,7 @@ int ReceiveAllOp::Perform(System& system) const {
   int result = ReceiveOp::Perform(system);
   if (result <= 0) return result;
   // What else there is. Only the kernel knows when that is all, unless it says so by a short read.
-  for (int calls = 1; calls < kMostCalls && queue().unread() < (*store)->most_unread(); ++calls) {
+  for (int calls = 1; calls < kMostCalls && queue().MayHaveMore(); ++calls) {
     if (descriptor->readable == Ready::kNo) break;
     int more = queue().Call(system);
     if (more == -EAGAIN) descriptor->MarkShortRead(system);

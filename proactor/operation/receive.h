@@ -86,6 +86,8 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   Buffers TakeAll(const PromiseBase& borrower);
 
   size_t unread() const { return unread_; }
+  // Whether more may be kept unread.
+  bool MayHaveMore() const { return memory_ < store_->most_unread(); }
   int size_class() const { return size_class_; }
 
  private:
@@ -95,15 +97,17 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   void Keep(internal::BufferSlot& slot);
   // What is received stays in it.
   void LetGoOfStore();
-  void Push(Buffer buffer);
-  void Drained(size_t bytes);
+  // One that takes so much memory.
+  void Push(Buffer buffer, size_t memory);
+  void Drained();
   // From what has come, before any of it is taken.
   void Learn();
 
   Store store_;
   Buffers received_;
   internal::BufferSlot* assigned_ = nullptr;  // By the line, for the next call.
-  uint32_t unread_ = 0;                       // Bytes.
+  uint32_t unread_ = 0;                       // Bytes,
+  uint32_t memory_ = 0;                       // and those of the buffers that they are in.
   int end_ = kNoEnd;                          // What comes behind what is received: 0 or -errno.
   uint8_t size_class_ = 0;                    // That is to be received into.
   uint8_t armed_for_ = 0;                     // The same when the request was armed,
@@ -121,7 +125,7 @@ struct ReceiveOp {
   Descriptor* descriptor;
   const ReceiveQueue::Store* store;
 
-  std::optional<int> AtOnce(Loop& loop) const;
+  bool HasResult(Loop& loop) const;
   void Prepare(io_uring_sqe& entry) const;
   int Perform(System& system) const;
   bool Advance(int& result) const;

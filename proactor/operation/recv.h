@@ -13,6 +13,7 @@
 
 #include "proactor/context.h"
 #include "proactor/descriptor.h"
+#include "proactor/multishot.h"
 #include "proactor/operation/handover.h"
 #include "proactor/operation/operation_base.h"
 
@@ -31,10 +32,10 @@ struct RecvOp {
   // Zero bytes would read as the end of the stream.
   std::optional<int> Immediate() const { return buffer.empty() ? std::optional(-EINVAL) : std::nullopt; }
   // What came ahead of it, on a stream that receives into a pool as well (receive.h).
-  std::optional<int> AtOnce(Loop& loop) const {
-    if (descriptor->multishot == nullptr) return std::nullopt;
+  bool HasResult(Loop& loop) const {
+    if (descriptor->multishot == nullptr) return false;
     CheckIsHere(*descriptor->multishot, loop);
-    return TakeAhead();
+    return descriptor->multishot->HasResult();
   }
   bool Advance(int& result) const {
     if (descriptor->multishot != nullptr && result < 0) result = TakeAhead().value_or(result);

@@ -17,6 +17,7 @@
 
 #include "proactor/context.h"
 #include "proactor/descriptor.h"
+#include "proactor/multishot.h"
 #include "proactor/operation/list_transfer.h"
 #include "proactor/operation/handover.h"
 #include "proactor/operation/operation_base.h"
@@ -36,10 +37,10 @@ struct RecvListOp {
   // Zero bytes would read as the end of the stream.
   std::optional<int> Immediate() const { return list.done() ? std::optional(-EINVAL) : std::nullopt; }
   // As for RecvOp.
-  std::optional<int> AtOnce(Loop& loop) {
-    if (descriptor->multishot == nullptr) return std::nullopt;
+  bool HasResult(Loop& loop) {
+    if (descriptor->multishot == nullptr) return false;
     CheckIsHere(*descriptor->multishot, loop);
-    return TakeAhead();
+    return descriptor->multishot->HasResult();
   }
   bool Advance(int& result) {
     if (descriptor->multishot != nullptr && result < 0) result = TakeAhead().value_or(result);
