@@ -88,9 +88,8 @@ constexpr unsigned kTestRing = 4;
 constexpr int64_t kTestNanoseconds = 1'000'000'000;
 constexpr int kTestEnters = 100;
 
-// What to ask setup for. Some flags mean nothing without others, which is EINVAL.
+// What to ask setup for.
 unsigned FlagsOf(FeatureSet wanted) {
-  if (!wanted.Contains(Feature::kSingleIssuer)) wanted.Remove(Feature::kDeferTaskrun);
   unsigned flags = 0;
   for (const SetupFlag& flag : kSetupFlags) {
     if (wanted.Contains(flag.feature)) flags |= flag.flags;
@@ -109,11 +108,9 @@ bool LeaveOutNewest(FeatureSet& wanted) {
   return false;
 }
 
-FeatureSet SetupFeatures(unsigned flags) {
+FeatureSet SetupFeatures() {
   FeatureSet features;
-  for (const SetupFlag& flag : kSetupFlags) {
-    if ((flags & flag.flags) != 0) features.Add(flag.feature);
-  }
+  for (const SetupFlag& flag : kSetupFlags) features.Add(flag.feature);
   return features;
 }
 
@@ -135,9 +132,12 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKern
 
 absl::Status Ring::SetUp(RingOptions options) {
   creator_ = kernel_.Asking();
-  disabled_ = options.disabled;
-  features_ = kEveryFeature.Without(options.disabled | kernel_.lacks());
-  FeatureSet wanted = features_;
+  record_.TurnOff(options.disabled, WhyOff::kDisabled);
+  record_.TurnOff(kernel_.lacks() & SetupFeatures(), WhyOff::kSetupRefuses);
+  record_.TurnOff(kernel_.lacks(), WhyOff::kRequestRefused);
+  // One means nothing without the other, which is EINVAL.
+  if (!Has(Feature::kSingleIssuer)) record_.TurnOffFor(Feature::kDeferTaskrun, Feature::kSingleIssuer);
+  FeatureSet wanted = record_.on();
   RingOptions size = options;
   bool paused = false;
   io_uring_params params;
@@ -161,10 +161,11 @@ absl::Status Ring::SetUp(RingOptions options) {
   shrunk_ = size.entries < options.entries;
   setup_flags_ = params.flags;
   // The next ring need not ask again.
-  kernel_.Lacks(SetupFeatures(~0u).Without(wanted) & features_);
-  features_ = features_.Without(SetupFeatures(~params.flags));
+  FeatureSet refused = record_.on().Without(wanted);
+  kernel_.Lacks(refused);
+  record_.TurnOff(refused, WhyOff::kSetupRefuses);
   for (const FeatureBit& feature : kFeatureBits) {
-    if ((params.features & feature.bit) == 0) features_.Remove(feature.feature);
+    if ((params.features & feature.bit) == 0) record_.TurnOff(feature.feature, WhyOff::kSetupDoesNotList);
   }
   enter_fd_ = fd_;
   if (Has(Feature::kNoIoWait)) enter_flags_ |= kEnterNoIoWait;
@@ -205,18 +206,23 @@ absl::Status Ring::Probe() {
   }
   for (const FeatureOpcode& feature : kFeatureOpcodes) {
     if (!Has(feature.feature)) supported_.reset(feature.opcode);
-    if (!supported_[feature.opcode]) features_.Remove(feature.feature);
+    if (!supported_[feature.opcode]) record_.TurnOff(feature.feature, WhyOff::kProbeDoesNotList);
   }
-  const bool probed_socket = Supports(IORING_OP_SOCKET);  // Linux 5.19
-  // Kernels that know SEND_ZC (6.0) have a registration of rings that can be undone; some vendor kernels before accept
-  // it and hang at exit.
-  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kRegisteredRingFd);
+  const bool probed_socket = Supports(IORING_OP_SOCKET);    // Linux 5.19
+  const bool probed_send_zc = Supports(IORING_OP_SEND_ZC);  // Linux 6.0
+  // Kernels that know SEND_ZC have a registration of rings that can be undone; some vendor kernels before accept it and
+  // hang at exit.
+  if (!probed_send_zc) record_.TurnOff(Feature::kRegisteredRingFd, WhyOff::kMayHang);
+  // Without it the kernel receives whenever something comes, however much is unread, while the thread does other
+  // things.
+  if (!Has(Feature::kDeferTaskrun)) record_.TurnOffFor(Feature::kMultishotReceive, Feature::kDeferTaskrun);
   // Nothing lists what operations can do besides; what came with them is there where they are.
-  if (!probed_socket) features_.Remove(Feature::kMultishotAccept);
-  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kMultishotReceive);
-  // Otherwise the kernel receives whenever something comes, however much is unread, while the thread does other things.
-  if (!Has(Feature::kDeferTaskrun)) features_.Remove(Feature::kMultishotReceive);
-  if (!probed_socket || !Has(Feature::kMultishotReceive)) features_.Remove(Feature::kBufferRing);
+  if (!probed_socket) record_.TurnOff(Feature::kMultishotAccept, WhyOff::kSocketNotListed);
+  if (!probed_send_zc) record_.TurnOff(Feature::kMultishotReceive, WhyOff::kSendZcNotListed);
+  if (!Has(Feature::kAccept)) record_.TurnOffFor(Feature::kMultishotAccept, Feature::kAccept);
+  if (!Has(Feature::kRecv)) record_.TurnOffFor(Feature::kMultishotReceive, Feature::kRecv);
+  if (!Has(Feature::kMultishotReceive)) record_.TurnOffFor(Feature::kBufferRing, Feature::kMultishotReceive);
+  if (!probed_socket) record_.TurnOff(Feature::kBufferRing, WhyOff::kSocketNotListed);
   // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
   result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
   if (result < 0 && result != -EBADFD) return ErrnoToStatus(-result, "io_uring_enter");
@@ -260,7 +266,7 @@ absl::Status Ring::CheckNeeded() const {
   std::string missing, disabled;
   for (const FeatureFacts& facts : AllFeatures()) {
     if (facts.substitute != Substitute::kNone || Has(facts.feature)) continue;
-    std::string& names = disabled_.Contains(facts.feature) ? disabled : missing;
+    std::string& names = record_.IsDisabled(facts.feature) ? disabled : missing;
     absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(facts.name));
   }
   if (!missing.empty()) {
@@ -275,6 +281,7 @@ absl::Status Ring::CheckNeeded() const {
 
 absl::Status Ring::TestAnother() const {
   Ring ring(kernel_);
+  ring.record_ = record_;
   io_uring_params params = {};
   params.flags = setup_flags_ & ~unsigned{IORING_SETUP_R_DISABLED};
   params.cq_entries = 2 * kTestRing;
@@ -310,37 +317,6 @@ bool Ring::GoesRound() {
   return completions == 1 && marked == 1 && unsubmitted() == 0;
 }
 
-Capability Ring::CapabilityFor(Feature feature) const {
-  if (Has(feature)) return {.feature = feature};
-  if (disabled_.Contains(feature)) {
-    return {.feature = feature, .state = Capability::kDisabled, .why = "disabled by PROACTOR_DISABLE or in code"};
-  }
-  Capability lacking = {.feature = feature, .state = Capability::kLacking};
-  if (feature == Feature::kDeferTaskrun && disabled_.Contains(Feature::kSingleIssuer)) {
-    lacking.why = "needs single_issuer, which is disabled";
-    return lacking;
-  }
-  auto is_it = [feature](const auto& row) { return row.feature == feature; };
-  std::string_view call = "io_uring_register refuses it";
-  if (feature == Feature::kMultishotPoll) call = "a request for it was refused";
-  if (feature == Feature::kMultishotAccept) call = "io_uring_register(PROBE) does not list socket, which came with it";
-  if (feature == Feature::kMultishotReceive) {
-    call = Supports(IORING_OP_SEND_ZC) ? "without defer_taskrun nothing bounds what it receives ahead"
-                                       : "io_uring_register(PROBE) does not list send_zc, which came with it";
-  }
-  if (feature == Feature::kBufferRing && !Has(Feature::kMultishotReceive)) {
-    call = "it is of no use without multishot_recv";
-  }
-  if (feature == Feature::kRegisteredRingFd && !Supports(IORING_OP_SEND_ZC)) {
-    call = "io_uring_register(PROBE) does not list send_zc, without which undoing it may hang";
-  }
-  if (std::ranges::any_of(kSetupFlags, is_it)) call = "io_uring_setup refuses it";
-  if (std::ranges::any_of(kFeatureBits, is_it)) call = "io_uring_setup does not list it";
-  if (std::ranges::any_of(kFeatureOpcodes, is_it)) call = "io_uring_register(PROBE) does not list it";
-  lacking.why = absl::StrCat(std::string(call), "; ", FirstKernel(feature), " has it");
-  return lacking;
-}
-
 Capabilities Ring::capabilities() const {
   Capabilities capabilities;
   capabilities.submission_entries = entries();
@@ -359,7 +335,7 @@ int Ring::Register(unsigned opcode, void* argument, unsigned count) {
 void Ring::Downgrade(Feature feature) {
   FeatureSet one;
   one.Add(feature);
-  features_.Remove(feature);
+  record_.TurnOff(feature, WhyOff::kRequestRefused);
   kernel_.Lacks(one);
 }
 
@@ -375,7 +351,7 @@ absl::Status Ring::Enable() {
   // A worker that blocks costs a thread; the kernel's own bound for unbounded work is the process limit.
   unsigned workers[2] = {4, 16};
   if (Has(Feature::kWorkerLimit) && kernel_.Register(fd_, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2) < 0) {
-    features_.Remove(Feature::kWorkerLimit);
+    record_.TurnOff(Feature::kWorkerLimit, WhyOff::kRegisterRefuses);
   }
   if (int result = kernel_.Register(fd_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0); result < 0) {
     return ErrnoToStatus(-result, "io_uring_register(ENABLE_RINGS)");
@@ -389,7 +365,7 @@ absl::Status Ring::Enable() {
       enter_fd_ = static_cast<int>(update.offset);
       enter_flags_ |= IORING_ENTER_REGISTERED_RING;
     } else {
-      features_.Remove(Feature::kRegisteredRingFd);
+      record_.TurnOff(Feature::kRegisteredRingFd, WhyOff::kRegisterRefuses);
     }
   }
   enabled_ = true;

@@ -44,6 +44,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/backend/credentials.h"
+#include "proactor/backend/feature_record.h"
 #include "proactor/backend/ring_kernel.h"
 #include "proactor/capabilities.h"
 #include "proactor/feature.h"
@@ -108,12 +109,12 @@ class Ring {
   int Register(unsigned opcode, void* argument, unsigned count);
 
   bool Supports(unsigned opcode) const { return opcode < supported_.size() && supported_[opcode]; }
-  bool Has(Feature feature) const { return features_.Contains(feature); }
+  bool Has(Feature feature) const { return record_.Has(feature); }
   // A request has shown that the kernel lacks the feature. No ring of this kernel tries it from now on.
   void Downgrade(Feature feature);
-  FeatureSet features() const { return features_; }
+  FeatureSet features() const { return record_.on(); }
   // How it is with a feature, and why. Those that `Enable` tries count as on until then.
-  Capability CapabilityFor(Feature feature) const;
+  Capability CapabilityFor(Feature feature) const { return record_.CapabilityFor(feature); }
   // All of that.
   Capabilities capabilities() const;
   unsigned setup_flags() const { return setup_flags_; }
@@ -150,8 +151,7 @@ class Ring {
   int enter_fd_ = -1;  // The registered index once there is one.
   unsigned enter_flags_ = 0;
   unsigned setup_flags_ = 0;
-  FeatureSet features_;  // On.
-  FeatureSet disabled_;
+  FeatureRecord record_;
   Credentials creator_;
   ThreadMark thread_;  // That has enabled it.
   bool enabled_ = false;

@@ -20,6 +20,8 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/backend/fake_kernel.h"
+#include "proactor/backend/simulated_system.h"
 #include "proactor/capabilities.h"
 #include "proactor/feature.h"
 #include "proactor/testing/status_matchers.h"
@@ -36,9 +38,11 @@ constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12
 constexpr unsigned kFeatureNoIoWait = 1u << 17;    // Linux 6.15
 constexpr unsigned kSetupNoSqArray = 1u << 16;     // Linux 6.6
 
-// The real kernel as older ones are, or as one that is short of something.
+// The real kernel, or a fake one, as older ones are, or as one that is short of something.
 class OtherKernel final : public RingKernel {
  public:
+  explicit OtherKernel(RingKernel& real = RingKernel::Real()) : real_(real) {}
+
   int Setup(unsigned entries, io_uring_params* params) override {
     attempts.push_back({entries, params->cq_entries, params->flags});
     if (setup_error != 0) return -setup_error;
@@ -58,6 +62,7 @@ class OtherKernel final : public RingKernel {
   }
   std::string Release() override { return release; }
   Credentials Asking() override { return asking; }
+  Machine& machine() override { return real_.machine(); }
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
     if (register_error != 0) return -register_error;
     if (opcode == refused_registration) return -EINVAL;
@@ -109,7 +114,16 @@ class OtherKernel final : public RingKernel {
   off_t refused_mapping = -1;
 
  private:
-  RingKernel& real_ = RingKernel::Real();
+  RingKernel& real_;
+};
+
+// The fake one of some version.
+struct FakeMachineAndKernel {
+  explicit FakeMachineAndKernel(FakeKernelProfile profile = FakeKernelProfile::Newest())
+      : kernel(system, {.profile = profile}) {}
+
+  SimulatedSystem system{{.seed = 1}};
+  FakeKernel kernel;
 };
 
 std::unique_ptr<Ring> MakeRing(RingOptions options = {}, RingKernel& kernel = RingKernel::Real()) {
@@ -554,6 +568,93 @@ TEST(RingFeatureTest, SaysWhyAFeatureIsOff) {
   }
   ring = MakeRing({.disabled = *ParseFeatures("single_issuer")});
   EXPECT_EQ(ring->CapabilityFor(Feature::kDeferTaskrun).why, "needs single_issuer, which is disabled");
+}
+
+// Nothing lists some of the features: they are there where their markers are.
+TEST(RingFeatureTest, EachVersionOfTheKernelHasItsFeatures) {
+  using Profile = FakeKernelProfile;
+  constexpr char k5_15[] =
+      "submit_all,coop_taskrun,single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,"
+      "multishot_accept,buffer_ring,multishot_recv,ftruncate";
+  auto hiding = [](unsigned operation) {
+    Profile profile = Profile::Newest();
+    profile.hidden_operation = operation;
+    return profile;
+  };
+  struct {
+    Profile profile;
+    const char* off;
+  } kExpected[] = {
+      {Profile::Linux5_10(), k5_15},
+      {Profile::Linux5_15(), k5_15},
+      {Profile::Linux5_19(),
+       "single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,buffer_ring,multishot_recv,"
+       "ftruncate"},
+      {Profile::Linux6_0(), "defer_taskrun,no_sqarray,abs_timer,no_iowait,buffer_ring,multishot_recv,ftruncate"},
+      {Profile::Linux6_1(), "no_sqarray,abs_timer,no_iowait,ftruncate"},
+      {Profile::Linux6_6(), "abs_timer,no_iowait,ftruncate"},
+      {Profile::Newest(), ""},
+      {hiding(IORING_OP_SOCKET), "multishot_accept,buffer_ring"},
+      {hiding(IORING_OP_SEND_ZC), "registered_ring_fd,multishot_recv,buffer_ring"},
+      {hiding(IORING_OP_ACCEPT), "accept,multishot_accept"},
+      {hiding(IORING_OP_RECV), "recv,multishot_recv,buffer_ring"},
+  };
+  for (const auto& expected : kExpected) {
+    FakeMachineAndKernel fake(expected.profile);
+    absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, fake.kernel);
+    ASSERT_THAT(ring, IsOk());
+    for (const FeatureFacts& facts : AllFeatures()) {
+      bool off = ParseFeatures(expected.off)->Contains(facts.feature);
+      EXPECT_EQ((*ring)->Has(facts.feature), !off)
+          << facts.name << " on " << expected.profile.name << " without " << expected.profile.hidden_operation;
+    }
+  }
+}
+
+TEST(RingFeatureTest, WhatTheUserDisablesIsNotPutDownToTheKernel) {
+  for (const FeatureFacts& facts : AllFeatures()) {
+    if (facts.substitute == Substitute::kNone) continue;
+    for (bool restricted : {false, true}) {
+      FakeMachineAndKernel fake;
+      RingOptions options = {.disabled = *ParseFeatures(facts.name), .restricted = restricted};
+      std::unique_ptr<Ring> ring = MakeRing(options, fake.kernel);
+      for (const Capability& capability : ring->capabilities().features) {
+        EXPECT_NE(capability.state, Capability::kLacking) << capability.why << " without " << facts.name;
+        EXPECT_EQ(capability.needs.value_or(facts.feature), facts.feature);
+      }
+    }
+  }
+}
+
+TEST(RingFeatureTest, SaysWhatElseAFeatureNeeds) {
+  auto why = [](FakeKernelProfile profile, std::string_view disabled, Feature feature) {
+    FakeMachineAndKernel fake(profile);
+    return MakeRing({.disabled = *ParseFeatures(disabled)}, fake.kernel)->CapabilityFor(feature).why;
+  };
+  using Profile = FakeKernelProfile;
+  EXPECT_EQ(why(Profile::Linux6_0(), "", Feature::kMultishotReceive),
+            "needs defer_taskrun: io_uring_setup refuses it; Linux 6.1 has it");
+  EXPECT_EQ(why(Profile::Linux6_0(), "", Feature::kBufferRing),
+            "needs defer_taskrun: io_uring_setup refuses it; Linux 6.1 has it");
+  EXPECT_EQ(why(Profile::Newest(), "single_issuer", Feature::kMultishotReceive),
+            "needs single_issuer, which is disabled");
+  EXPECT_EQ(why(Profile::Newest(), "accept", Feature::kMultishotAccept), "needs accept, which is disabled");
+  EXPECT_EQ(why(Profile::Linux5_15(), "", Feature::kMultishotAccept),
+            "io_uring_register(PROBE) does not list socket, which came with it; Linux 5.19 has it");
+}
+
+TEST(RingFeatureTest, ADowngradeIsTheReasonFromThenOn) {
+  FakeMachineAndKernel fake;
+  std::unique_ptr<Ring> ring = MakeRing({}, fake.kernel);
+  ring->Downgrade(Feature::kMultishotAccept);
+  ring->Downgrade(Feature::kMultishotReceive);
+  std::unique_ptr<Ring> next = MakeRing({.restricted = true}, fake.kernel);
+  for (Ring* one : {ring.get(), next.get()}) {
+    EXPECT_EQ(one->CapabilityFor(Feature::kMultishotAccept).why, "a request for it was refused; Linux 5.19 has it");
+    EXPECT_EQ(one->CapabilityFor(Feature::kMultishotReceive).why, "a request for it was refused; Linux 6.0 has it");
+  }
+  EXPECT_EQ(next->CapabilityFor(Feature::kBufferRing).why,
+            "needs multishot_recv: a request for it was refused; Linux 6.0 has it");
 }
 
 TEST(RingFeatureTest, ADowngradeHoldsForTheRingsAfterIt) {
