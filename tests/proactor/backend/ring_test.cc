@@ -37,6 +37,8 @@ using ::testing::HasSubstr;
 constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12
 constexpr unsigned kFeatureNoIoWait = 1u << 17;    // Linux 6.15
 constexpr unsigned kSetupNoSqArray = 1u << 16;     // Linux 6.6
+constexpr unsigned kEnterAbsoluteTimer = 1u << 5;  // Linux 6.12
+constexpr unsigned kEnterNoIoWait = 1u << 7;       // Linux 6.15
 
 // The real kernel, or a fake one, as older ones are, or as one that is short of something.
 class OtherKernel final : public RingKernel {
@@ -55,6 +57,7 @@ class OtherKernel final : public RingKernel {
     return result;
   }
   int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
+    enter_flags.push_back(flags);
     if (enter_error != 0) return -enter_error;
     if (submit > 0 && failed_enters-- > 0) return -EINTR;
     if (swallows && submit > 0) return static_cast<int>(submit);
@@ -64,6 +67,11 @@ class OtherKernel final : public RingKernel {
   Credentials Asking() override { return asking; }
   Machine& machine() override { return real_.machine(); }
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
+    registrations.push_back(opcode);
+    if (opcode == IORING_REGISTER_IOWQ_MAX_WORKERS) {
+      const unsigned* limits = static_cast<const unsigned*>(argument);
+      workers = {limits, limits + count};
+    }
     if (register_error != 0) return -register_error;
     if (opcode == refused_registration) return -EINVAL;
     int result = real_.Register(fd, opcode, argument, count);
@@ -94,6 +102,9 @@ class OtherKernel final : public RingKernel {
     unsigned flags;
   };
   std::vector<Attempt> attempts;
+  std::vector<unsigned> enter_flags;
+  std::vector<unsigned> registrations;
+  std::vector<unsigned> workers;  // What was registered last.
   int descriptor = -1;  // Of the latest ring.
   Credentials asking;
   // What it holds for the rings that there are.
@@ -281,6 +292,52 @@ TEST_P(RingTimeoutTest, ACompletionEndsTheWaitAndTheEntryCounts) {
 
 INSTANTIATE_TEST_SUITE_P(Absolute, RingTimeoutTest, ::testing::Values(0u));
 INSTANTIATE_TEST_SUITE_P(Relative, RingTimeoutTest, ::testing::Values(kFeatureMinTimeout));
+
+// --- What the kernel is asked for. ---
+
+TEST(RingRequestTest, AnIdleThreadDoesNotCountAsWaitingForADisk) {
+  for (unsigned missing : {0u, kFeatureNoIoWait}) {
+    FakeMachineAndKernel fake;
+    OtherKernel kernel(fake.kernel);
+    kernel.missing_features = missing;
+    std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+    kernel.enter_flags.clear();
+    ring->Enter(0, MonotonicTime::Past());
+    ring->Enter(1, MonotonicTime::Past());
+    ASSERT_EQ(kernel.enter_flags.size(), 2u);
+    for (unsigned flags : kernel.enter_flags) EXPECT_EQ((flags & kEnterNoIoWait) != 0, missing == 0);
+  }
+}
+
+TEST(RingRequestTest, AWaitEndsAtATimeOfTheClockWhereTheKernelCan) {
+  for (unsigned missing : {0u, kFeatureMinTimeout}) {
+    FakeMachineAndKernel fake;
+    OtherKernel kernel(fake.kernel);
+    kernel.missing_features = missing;
+    std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+    MonotonicTime until = kernel.machine().Now() + absl::Milliseconds(3);
+    EXPECT_EQ(ring->Enter(1, until), -ETIME);
+    EXPECT_EQ(kernel.machine().Now(), until);
+    EXPECT_EQ((kernel.enter_flags.back() & kEnterAbsoluteTimer) != 0, missing == 0);
+    ring->Enter(0, MonotonicTime::Past());
+    EXPECT_EQ(kernel.enter_flags.back() & (kEnterAbsoluteTimer | IORING_ENTER_EXT_ARG), 0u) << "it does not wait";
+  }
+}
+
+// What is registered later would wait for all requests in flight, on some kernels.
+TEST(RingRequestTest, AllButTheRingsOwnNumberIsRegisteredBeforeItIsEnabled) {
+  FakeMachineAndKernel fake;
+  OtherKernel kernel(fake.kernel);
+  kernel.Trust();
+  MakeRing({.restricted = true}, kernel);
+  EXPECT_THAT(kernel.registrations,
+              ElementsAre(IORING_REGISTER_PROBE, IORING_REGISTER_RESTRICTIONS, IORING_REGISTER_IOWQ_MAX_WORKERS,
+                          IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS));
+  EXPECT_THAT(kernel.workers, ElementsAre(4u, 16u)) << "for a disk, and for anything else";
+  kernel.registrations.clear();
+  MakeRing({.disabled = *ParseFeatures("iowq_max_workers,registered_ring_fd")}, kernel);
+  EXPECT_THAT(kernel.registrations, ElementsAre(IORING_REGISTER_PROBE, IORING_REGISTER_ENABLE_RINGS));
+}
 
 // --- From beginning to end. ---
 
