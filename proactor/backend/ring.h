@@ -122,6 +122,8 @@ class Ring {
   unsigned completion_entries() const { return completion_.mask + 1; }
   // Whether memory was short for a ring of the size that was asked for.
   bool shrunk() const { return shrunk_; }
+  // Whether it is in a kernel that others share, not in memory of the process.
+  bool real() const { return kernel_.machine().real(); }
   // Whether the kernel refuses what the library does not use.
   bool restricted() const { return restricted_; }
 
