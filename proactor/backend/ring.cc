@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -83,10 +84,28 @@ constexpr FeatureOpcode kFeatureOpcodes[] = {
 constexpr unsigned kSmallestRing = 32;
 // The kernel gives locked memory back from a worker, once a ring's last reference is gone.
 constexpr absl::Duration kMemoryComesBack = absl::Milliseconds(20);
-constexpr unsigned kTestRing = 4;
-// Much more than a request takes that has nothing to do.
+constexpr unsigned kTestRing = 8;
+// Much more than requests take that need not wait.
 constexpr int64_t kTestNanoseconds = 1'000'000'000;
 constexpr int kTestEnters = 100;
+
+// What a ring is tried with.
+enum Trial : unsigned { kNothing, kReceive, kSend, kWaitInVain, kCancel, kTrials };
+constexpr uint64_t kTrialMark = 0x7e57'7e57'7e57'7e50;
+
+bool IsRight(unsigned trial, int result) {
+  switch (trial) {
+    case kReceive:
+    case kSend:
+      return result == 1;
+    case kWaitInVain:
+      return result == -ECANCELED || result == -EINTR;
+    case kCancel:
+      return result == 0 || result == -EALREADY;
+    default:
+      return result == 0;
+  }
+}
 
 // What to ask setup for.
 unsigned FlagsOf(FeatureSet wanted) {
@@ -282,6 +301,7 @@ absl::Status Ring::CheckNeeded() const {
 absl::Status Ring::TestAnother() const {
   Ring ring(kernel_);
   ring.record_ = record_;
+  ring.supported_ = supported_;
   io_uring_params params = {};
   params.flags = setup_flags_ & ~unsigned{IORING_SETUP_R_DISABLED};
   params.cq_entries = 2 * kTestRing;
@@ -291,30 +311,59 @@ absl::Status Ring::TestAnother() const {
   if (ring.fd_ < 0) return ErrnoToStatus(-ring.fd_, "io_uring_setup");
   if (absl::Status status = ring.MapQueues(params); !status.ok()) return status;
   if (!ring.GoesRound()) {
-    return absl::UnimplementedError("io_uring: a request that does nothing did not come back as it should");
+    return absl::UnimplementedError("io_uring: what it was tried with did not come back as it should");
   }
   kernel_.Trust();
   return absl::OkStatus();
 }
 
 bool Ring::GoesRound() {
-  constexpr uint64_t kMark = 0x7e57'7e57'7e57'7e57;
-  io_uring_sqe* entry = NextEntry();
-  if (entry == nullptr) return false;
-  entry->opcode = IORING_OP_NOP;
-  entry->user_data = kMark;
-  Push();
-  int marked = 0;
+  // In static memory: a ring that is not to be trusted may write to it at any time.
+  static char received;
+  static char sent = 'x';
+  int ends[2];
+  const bool transfers = Supports(IORING_OP_RECV) && Supports(IORING_OP_SEND) && kernel_.machine().OpenPair(ends);
+  unsigned asked = Ask(kNothing, IORING_OP_NOP, -1, nullptr);
+  if (transfers) {
+    asked |= Ask(kReceive, IORING_OP_RECV, ends[0], &received);
+    asked |= Ask(kSend, IORING_OP_SEND, ends[1], &sent);
+    asked |= Ask(kWaitInVain, IORING_OP_RECV, ends[1], &received);
+    asked |= Ask(kCancel, IORING_OP_ASYNC_CANCEL, -1, nullptr);
+  }
+  const bool right = Brings(asked);
+  for (int i = 0; transfers && i < 2; ++i) kernel_.machine().system().Close(ends[i]);
+  return right;
+}
+
+unsigned Ring::Ask(unsigned trial, uint8_t opcode, int fd, char* byte) {
+  if (io_uring_sqe* entry = NextEntry(); entry != nullptr) {
+    entry->opcode = opcode;
+    entry->fd = fd;
+    entry->addr = byte != nullptr ? reinterpret_cast<uintptr_t>(byte) : 0;
+    entry->len = byte != nullptr ? 1 : 0;
+    if (trial == kCancel) entry->addr = kTrialMark + kWaitInVain;
+    entry->user_data = kTrialMark + trial;
+    Push();
+  }
+  return 1u << trial;
+}
+
+bool Ring::Brings(unsigned asked) {
+  const unsigned count = static_cast<unsigned>(std::popcount(asked));
+  unsigned right = 0;
   unsigned completions = 0;
   MonotonicTime until = {kernel_.machine().Now().nanoseconds + kTestNanoseconds};
-  for (int enters = 0; enters < kTestEnters && completions == 0; ++enters) {
-    int result = Enter(1, until);
+  for (int enters = 0; enters < kTestEnters && completions < count; ++enters) {
+    int result = Enter(count - completions, until);
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) return false;
-    completions += Reap([](uint64_t) {}, [&](const io_uring_cqe& completion) {
-      marked += completion.user_data == kMark && completion.res == 0;
-    });
+    completions += Reap([](uint64_t) {},
+                        [&](const io_uring_cqe& completion) {
+                          uint64_t trial = completion.user_data - kTrialMark;
+                          if (trial < kTrials && IsRight(static_cast<unsigned>(trial), completion.res))
+                            right |= 1u << trial;
+                        });
   }
-  return completions == 1 && marked == 1 && unsubmitted() == 0;
+  return completions == count && right == asked && unsubmitted() == 0;
 }
 
 Capabilities Ring::capabilities() const {

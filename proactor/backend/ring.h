@@ -15,7 +15,8 @@
 //     pause: what a ring of an ended process had locked is given back to its user some time later.
 //  2. What setup returns, and the probe of opcodes, say what else there is.
 //  3. All three system calls are tried, because a filter may allow some of them only. The first ring of a process is
-//     preceded by a small one through which a request has to go round: half an io_uring is none.
+//     preceded by a small one, through which some requests have to go round: nothing, bytes over a pair of sockets,
+//     and one that is cancelled. Half an io_uring is none.
 //  4. Releases whose io_uring is known to lose events, which no trying finds, are refused (`CheckRelease`).
 //  5. What can only be seen when a request fails is tried until then (`Downgrade`), once in a process.
 //
@@ -139,9 +140,13 @@ class Ring {
   absl::Status Probe();
   absl::Status Restrict();
   absl::Status CheckNeeded() const;
-  // Whether a request goes round through a small ring with the same flags.
+  // Whether requests go round through a small ring with the same flags: of those that are used.
   absl::Status TestAnother() const;
   bool GoesRound();
+  // Fills an entry, if there is one, and yields the bit for its completion.
+  unsigned Ask(unsigned trial, uint8_t opcode, int fd, char* byte);
+  // Whether all that were asked for come back as they should, and nothing else.
+  bool Brings(unsigned asked);
 
   struct Mapping {
     void* address = nullptr;

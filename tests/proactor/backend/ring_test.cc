@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -61,6 +62,9 @@ class OtherKernel final : public RingKernel {
     if (enter_error != 0) return -enter_error;
     if (submit > 0 && failed_enters-- > 0) return -EINTR;
     if (swallows && submit > 0) return static_cast<int>(submit);
+    for (io_uring_sqe& entry : entries_) {
+      if (entry.opcode == ignored_operation) entry.opcode = IORING_OP_NOP;
+    }
     return real_.Enter(fd, submit, wait_for, flags, argument, size);
   }
   std::string Release() override { return release; }
@@ -85,9 +89,12 @@ class OtherKernel final : public RingKernel {
       return MAP_FAILED;
     }
     ++mapped;
-    return real_.Map(fd, size, offset);
+    void* address = real_.Map(fd, size, offset);
+    if (offset == IORING_OFF_SQES) entries_ = {static_cast<io_uring_sqe*>(address), size / sizeof(io_uring_sqe)};
+    return address;
   }
   void Unmap(void* address, size_t size) override {
+    if (address == entries_.data()) entries_ = {};
     --mapped;
     real_.Unmap(address, size);
   }
@@ -117,6 +124,7 @@ class OtherKernel final : public RingKernel {
   int enter_error = 0;
   int failed_enters = 0;  // So many that submit are interrupted at first.
   bool swallows = false;  // Takes entries and does nothing.
+  int ignored_operation = -1;  // Has it complete without doing anything.
   int register_error = 0;
   unsigned largest = ~0u;
   unsigned refused_flags = 0;
@@ -126,6 +134,7 @@ class OtherKernel final : public RingKernel {
 
  private:
   RingKernel& real_;
+  std::span<io_uring_sqe> entries_;  // Of the latest ring.
 };
 
 // The fake one of some version.
@@ -734,6 +743,36 @@ TEST(RingTrustTest, ARingThatGivesNothingBackIsNotTrusted) {
               StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("did not come back")));
   EXPECT_EQ(kernel.open, 0);
   EXPECT_EQ(kernel.mapped, 0);
+}
+
+TEST(RingTrustTest, ARingThatDoesNotTransferOrDoesNotCancelIsNotTrusted) {
+  for (int operation : {IORING_OP_SEND, IORING_OP_RECV, IORING_OP_ASYNC_CANCEL}) {
+    OtherKernel kernel;
+    kernel.ignored_operation = operation;
+    EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("did not come back")))
+        << operation;
+    EXPECT_EQ(kernel.open, 0);
+  }
+}
+
+TEST(RingTrustTest, WhatIsNotUsedIsNotTried) {
+  OtherKernel kernel;
+  kernel.ignored_operation = IORING_OP_SEND;
+  EXPECT_THAT(Ring::Create({.disabled = *ParseFeatures("send")}, kernel), IsOk());
+  EXPECT_TRUE(kernel.trusted());
+  OtherKernel another;
+  EXPECT_THAT(Ring::Create({.restricted = true}, another), IsOk());
+  EXPECT_TRUE(another.trusted());
+}
+
+TEST(RingTrustTest, TryingLeavesNoDescriptorOpen) {
+  OtherKernel kernel;
+  int before = dup(STDERR_FILENO);
+  close(before);
+  EXPECT_THAT(Ring::Create({}, kernel), IsOk());
+  int after = dup(STDERR_FILENO);
+  close(after);
+  EXPECT_EQ(after, before);
 }
 
 TEST(RingTrustTest, InterruptionsAreNoReasonForDistrust) {
