@@ -13,6 +13,7 @@
 #ifndef PROACTOR_CAPABILITIES_H_
 #define PROACTOR_CAPABILITIES_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,14 +25,15 @@ namespace proactor {
 struct Capability {
   enum State : char {
     kOn,
-    kDisabled,  // By PROACTOR_DISABLE or in code.
+    kDisabled,  // By PROACTOR_DISABLE or in code: itself, or what it needs.
     kLacking,   // The kernel has said so; `why` names the call that did, and the Linux that has it.
     kNotTried,  // Operations do not go through io_uring.
   };
 
   Feature feature;
   State state = kOn;
-  std::string why = "";  // Empty where it is on.
+  std::string why = "";               // Empty where it is on.
+  std::optional<Feature> needs = {};  // Which other one it is off for.
 };
 
 // "on", "disabled", "lacking", "not tried".

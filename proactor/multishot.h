@@ -66,6 +66,9 @@ class Multishot : public ListNode<Multishot> {
   // The kernel lacks the feature after all.
   virtual void Lacking() {}
 
+  // Whether the request is wrong (EINVAL) for its descriptor, and would be on a kernel that has the feature.
+  virtual bool DescriptorIsWrong() const { return false; }
+
   // Reads what is kept into memory of the caller's: how many bytes, 0 at the end of the stream, or -errno. Only where
   // there `HasResult`.
   virtual int Copy(char* to, size_t size) = 0;

@@ -21,6 +21,7 @@ namespace {
 
 using proactor::Capabilities;
 using proactor::Capability;
+using proactor::Feature;
 using proactor::FeatureFacts;
 
 constexpr char kRaiseLockedMemory[] =
@@ -78,6 +79,13 @@ std::string Facts(const Probe& probe) {
   return text;
 }
 
+// Of what it is off for, which need not be itself.
+std::string RemedyOf(const Capability& capability) {
+  Feature cause = capability.needs.value_or(capability.feature);
+  if (capability.state == Capability::kLacking) return FirstKernel(cause) + " or later";
+  return absl::StrCat("take ", std::string(proactor::FactsOf(cause).name), " out of PROACTOR_DISABLE");
+}
+
 template <class Value>
 nlohmann::ordered_json OrNull(const std::optional<Value>& value) {
   return value.has_value() ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
@@ -94,11 +102,11 @@ std::vector<std::string> Remedies(const Probe& probe) {
   std::string disabled;
   for (const Capability& capability : capabilities.features) {
     const FeatureFacts& facts = proactor::FactsOf(capability.feature);
-    if (capability.state == Capability::kDisabled) {
+    if (capability.state == Capability::kDisabled && !capability.needs.has_value()) {
       absl::StrAppend(&disabled, disabled.empty() ? "" : ", ", std::string(facts.name));
-    } else if (capability.state == Capability::kLacking) {
-      remedies.push_back(absl::StrCat("for ", std::string(facts.name), " (", std::string(facts.purpose),
-                                      "): ", FirstKernel(facts.feature), " or later"));
+    } else if (capability.state == Capability::kDisabled || capability.state == Capability::kLacking) {
+      remedies.push_back(
+          absl::StrCat("for ", std::string(facts.name), " (", std::string(facts.purpose), "): ", RemedyOf(capability)));
     }
   }
   if (!disabled.empty()) {

@@ -308,8 +308,8 @@ void IoUringProactor::MultishotCompleted(Multishot& multishot, const io_uring_cq
   bool ended = (completion.flags & IORING_CQE_F_MORE) == 0;
   if (ended) [[unlikely]] {
     multishot.backend_state &= ~(Multishot::kArmed | kDisarming);
-    // From a kernel that has it, it means something else. Otherwise it is the request's, and not the descriptor's.
-    if (result == -EINVAL && !proven_.Contains(multishot.feature())) {
+    // From a kernel that has it, or about a descriptor that is wrong, it means something else.
+    if (result == -EINVAL && !proven_.Contains(multishot.feature()) && !multishot.DescriptorIsWrong()) {
       ring_->Downgrade(multishot.feature());
       multishot.Lacking();
       result = -ECANCELED;

@@ -2,6 +2,7 @@
 #include "proactor/backend/machine.h"
 
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ class RealMachine final : public Machine {
     [[maybe_unused]] ssize_t ignored = read(event, &count, sizeof(count));
   }
   void CloseEvent(int event) override { close(event); }
+
+  bool OpenPair(int (&ends)[2]) override { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0; }
 };
 
 }  // namespace

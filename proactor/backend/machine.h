@@ -49,6 +49,9 @@ class Machine {
   virtual void TakeEvents(int event) = 0;
   virtual void CloseEvent(int event) = 0;
 
+  // Two sockets that are connected to each other, to try requests on; false: there are none.
+  virtual bool OpenPair(int (&)[2]) { return false; }
+
   // Whether there is a kernel below.
   virtual bool real() const { return true; }
 

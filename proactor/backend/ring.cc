@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -83,14 +84,31 @@ constexpr FeatureOpcode kFeatureOpcodes[] = {
 constexpr unsigned kSmallestRing = 32;
 // The kernel gives locked memory back from a worker, once a ring's last reference is gone.
 constexpr absl::Duration kMemoryComesBack = absl::Milliseconds(20);
-constexpr unsigned kTestRing = 4;
-// Much more than a request takes that has nothing to do.
+constexpr unsigned kTestRing = 8;
+// Much more than requests take that need not wait.
 constexpr int64_t kTestNanoseconds = 1'000'000'000;
 constexpr int kTestEnters = 100;
 
-// What to ask setup for. Some flags mean nothing without others, which is EINVAL.
+// What a ring is tried with.
+enum Trial : unsigned { kNothing, kReceive, kSend, kWaitInVain, kCancel, kTrials };
+constexpr uint64_t kTrialMark = 0x7e57'7e57'7e57'7e50;
+
+bool IsRight(unsigned trial, int result) {
+  switch (trial) {
+    case kReceive:
+    case kSend:
+      return result == 1;
+    case kWaitInVain:
+      return result == -ECANCELED || result == -EINTR;
+    case kCancel:
+      return result == 0 || result == -EALREADY;
+    default:
+      return result == 0;
+  }
+}
+
+// What to ask setup for.
 unsigned FlagsOf(FeatureSet wanted) {
-  if (!wanted.Contains(Feature::kSingleIssuer)) wanted.Remove(Feature::kDeferTaskrun);
   unsigned flags = 0;
   for (const SetupFlag& flag : kSetupFlags) {
     if (wanted.Contains(flag.feature)) flags |= flag.flags;
@@ -109,11 +127,9 @@ bool LeaveOutNewest(FeatureSet& wanted) {
   return false;
 }
 
-FeatureSet SetupFeatures(unsigned flags) {
+FeatureSet SetupFeatures() {
   FeatureSet features;
-  for (const SetupFlag& flag : kSetupFlags) {
-    if ((flags & flag.flags) != 0) features.Add(flag.feature);
-  }
+  for (const SetupFlag& flag : kSetupFlags) features.Add(flag.feature);
   return features;
 }
 
@@ -135,9 +151,12 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKern
 
 absl::Status Ring::SetUp(RingOptions options) {
   creator_ = kernel_.Asking();
-  disabled_ = options.disabled;
-  features_ = kEveryFeature.Without(options.disabled | kernel_.lacks());
-  FeatureSet wanted = features_;
+  record_.TurnOff(options.disabled, WhyOff::kDisabled);
+  record_.TurnOff(kernel_.lacks() & SetupFeatures(), WhyOff::kSetupRefuses);
+  record_.TurnOff(kernel_.lacks(), WhyOff::kRequestRefused);
+  // One means nothing without the other, which is EINVAL.
+  if (!Has(Feature::kSingleIssuer)) record_.TurnOffFor(Feature::kDeferTaskrun, Feature::kSingleIssuer);
+  FeatureSet wanted = record_.on();
   RingOptions size = options;
   bool paused = false;
   io_uring_params params;
@@ -161,10 +180,11 @@ absl::Status Ring::SetUp(RingOptions options) {
   shrunk_ = size.entries < options.entries;
   setup_flags_ = params.flags;
   // The next ring need not ask again.
-  kernel_.Lacks(SetupFeatures(~0u).Without(wanted) & features_);
-  features_ = features_.Without(SetupFeatures(~params.flags));
+  FeatureSet refused = record_.on().Without(wanted);
+  kernel_.Lacks(refused);
+  record_.TurnOff(refused, WhyOff::kSetupRefuses);
   for (const FeatureBit& feature : kFeatureBits) {
-    if ((params.features & feature.bit) == 0) features_.Remove(feature.feature);
+    if ((params.features & feature.bit) == 0) record_.TurnOff(feature.feature, WhyOff::kSetupDoesNotList);
   }
   enter_fd_ = fd_;
   if (Has(Feature::kNoIoWait)) enter_flags_ |= kEnterNoIoWait;
@@ -205,18 +225,23 @@ absl::Status Ring::Probe() {
   }
   for (const FeatureOpcode& feature : kFeatureOpcodes) {
     if (!Has(feature.feature)) supported_.reset(feature.opcode);
-    if (!supported_[feature.opcode]) features_.Remove(feature.feature);
+    if (!supported_[feature.opcode]) record_.TurnOff(feature.feature, WhyOff::kProbeDoesNotList);
   }
-  const bool probed_socket = Supports(IORING_OP_SOCKET);  // Linux 5.19
-  // Kernels that know SEND_ZC (6.0) have a registration of rings that can be undone; some vendor kernels before accept
-  // it and hang at exit.
-  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kRegisteredRingFd);
+  const bool probed_socket = Supports(IORING_OP_SOCKET);    // Linux 5.19
+  const bool probed_send_zc = Supports(IORING_OP_SEND_ZC);  // Linux 6.0
+  // Kernels that know SEND_ZC have a registration of rings that can be undone; some vendor kernels before accept it and
+  // hang at exit.
+  if (!probed_send_zc) record_.TurnOff(Feature::kRegisteredRingFd, WhyOff::kMayHang);
+  // Without it the kernel receives whenever something comes, however much is unread, while the thread does other
+  // things.
+  if (!Has(Feature::kDeferTaskrun)) record_.TurnOffFor(Feature::kMultishotReceive, Feature::kDeferTaskrun);
   // Nothing lists what operations can do besides; what came with them is there where they are.
-  if (!probed_socket) features_.Remove(Feature::kMultishotAccept);
-  if (!Supports(IORING_OP_SEND_ZC)) features_.Remove(Feature::kMultishotReceive);
-  // Otherwise the kernel receives whenever something comes, however much is unread, while the thread does other things.
-  if (!Has(Feature::kDeferTaskrun)) features_.Remove(Feature::kMultishotReceive);
-  if (!probed_socket || !Has(Feature::kMultishotReceive)) features_.Remove(Feature::kBufferRing);
+  if (!probed_socket) record_.TurnOff(Feature::kMultishotAccept, WhyOff::kSocketNotListed);
+  if (!probed_send_zc) record_.TurnOff(Feature::kMultishotReceive, WhyOff::kSendZcNotListed);
+  if (!Has(Feature::kAccept)) record_.TurnOffFor(Feature::kMultishotAccept, Feature::kAccept);
+  if (!Has(Feature::kRecv)) record_.TurnOffFor(Feature::kMultishotReceive, Feature::kRecv);
+  if (!Has(Feature::kMultishotReceive)) record_.TurnOffFor(Feature::kBufferRing, Feature::kMultishotReceive);
+  if (!probed_socket) record_.TurnOff(Feature::kBufferRing, WhyOff::kSocketNotListed);
   // EBADFD is the ring's own answer before it is enabled; anything else comes from who stands before it.
   result = kernel_.Enter(fd_, 0, 0, 0, nullptr, 0);
   if (result < 0 && result != -EBADFD) return ErrnoToStatus(-result, "io_uring_enter");
@@ -260,7 +285,7 @@ absl::Status Ring::CheckNeeded() const {
   std::string missing, disabled;
   for (const FeatureFacts& facts : AllFeatures()) {
     if (facts.substitute != Substitute::kNone || Has(facts.feature)) continue;
-    std::string& names = disabled_.Contains(facts.feature) ? disabled : missing;
+    std::string& names = record_.IsDisabled(facts.feature) ? disabled : missing;
     absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(facts.name));
   }
   if (!missing.empty()) {
@@ -275,6 +300,8 @@ absl::Status Ring::CheckNeeded() const {
 
 absl::Status Ring::TestAnother() const {
   Ring ring(kernel_);
+  ring.record_ = record_;
+  ring.supported_ = supported_;
   io_uring_params params = {};
   params.flags = setup_flags_ & ~unsigned{IORING_SETUP_R_DISABLED};
   params.cq_entries = 2 * kTestRing;
@@ -284,61 +311,59 @@ absl::Status Ring::TestAnother() const {
   if (ring.fd_ < 0) return ErrnoToStatus(-ring.fd_, "io_uring_setup");
   if (absl::Status status = ring.MapQueues(params); !status.ok()) return status;
   if (!ring.GoesRound()) {
-    return absl::UnimplementedError("io_uring: a request that does nothing did not come back as it should");
+    return absl::UnimplementedError("io_uring: what it was tried with did not come back as it should");
   }
   kernel_.Trust();
   return absl::OkStatus();
 }
 
 bool Ring::GoesRound() {
-  constexpr uint64_t kMark = 0x7e57'7e57'7e57'7e57;
-  io_uring_sqe* entry = NextEntry();
-  if (entry == nullptr) return false;
-  entry->opcode = IORING_OP_NOP;
-  entry->user_data = kMark;
-  Push();
-  int marked = 0;
-  unsigned completions = 0;
-  MonotonicTime until = {kernel_.machine().Now().nanoseconds + kTestNanoseconds};
-  for (int enters = 0; enters < kTestEnters && completions == 0; ++enters) {
-    int result = Enter(1, until);
-    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) return false;
-    completions += Reap([](uint64_t) {}, [&](const io_uring_cqe& completion) {
-      marked += completion.user_data == kMark && completion.res == 0;
-    });
+  // In static memory: a ring that is not to be trusted may write to it at any time.
+  static char received;
+  static char sent = 'x';
+  int ends[2];
+  const bool transfers = Supports(IORING_OP_RECV) && Supports(IORING_OP_SEND) && kernel_.machine().OpenPair(ends);
+  unsigned asked = Ask(kNothing, IORING_OP_NOP, -1, nullptr);
+  if (transfers) {
+    asked |= Ask(kReceive, IORING_OP_RECV, ends[0], &received);
+    asked |= Ask(kSend, IORING_OP_SEND, ends[1], &sent);
+    asked |= Ask(kWaitInVain, IORING_OP_RECV, ends[1], &received);
+    asked |= Ask(kCancel, IORING_OP_ASYNC_CANCEL, -1, nullptr);
   }
-  return completions == 1 && marked == 1 && unsubmitted() == 0;
+  const bool right = Brings(asked);
+  for (int i = 0; transfers && i < 2; ++i) kernel_.machine().system().Close(ends[i]);
+  return right;
 }
 
-Capability Ring::CapabilityFor(Feature feature) const {
-  if (Has(feature)) return {.feature = feature};
-  if (disabled_.Contains(feature)) {
-    return {.feature = feature, .state = Capability::kDisabled, .why = "disabled by PROACTOR_DISABLE or in code"};
+unsigned Ring::Ask(unsigned trial, uint8_t opcode, int fd, char* byte) {
+  if (io_uring_sqe* entry = NextEntry(); entry != nullptr) {
+    entry->opcode = opcode;
+    entry->fd = fd;
+    entry->addr = byte != nullptr ? reinterpret_cast<uintptr_t>(byte) : 0;
+    entry->len = byte != nullptr ? 1 : 0;
+    if (trial == kCancel) entry->addr = kTrialMark + kWaitInVain;
+    entry->user_data = kTrialMark + trial;
+    Push();
   }
-  Capability lacking = {.feature = feature, .state = Capability::kLacking};
-  if (feature == Feature::kDeferTaskrun && disabled_.Contains(Feature::kSingleIssuer)) {
-    lacking.why = "needs single_issuer, which is disabled";
-    return lacking;
+  return 1u << trial;
+}
+
+bool Ring::Brings(unsigned asked) {
+  const unsigned count = static_cast<unsigned>(std::popcount(asked));
+  unsigned right = 0;
+  unsigned completions = 0;
+  MonotonicTime until = {kernel_.machine().Now().nanoseconds + kTestNanoseconds};
+  for (int enters = 0; enters < kTestEnters && completions < count; ++enters) {
+    int result = Enter(count - completions, until);
+    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY) return false;
+    completions += Reap([](uint64_t) {},
+                        [&](const io_uring_cqe& completion) {
+                          uint64_t trial = completion.user_data - kTrialMark;
+                          if (trial < kTrials && IsRight(static_cast<unsigned>(trial), completion.res))
+                            right |= 1u << trial;
+                        });
   }
-  auto is_it = [feature](const auto& row) { return row.feature == feature; };
-  std::string_view call = "io_uring_register refuses it";
-  if (feature == Feature::kMultishotPoll) call = "a request for it was refused";
-  if (feature == Feature::kMultishotAccept) call = "io_uring_register(PROBE) does not list socket, which came with it";
-  if (feature == Feature::kMultishotReceive) {
-    call = Supports(IORING_OP_SEND_ZC) ? "without defer_taskrun nothing bounds what it receives ahead"
-                                       : "io_uring_register(PROBE) does not list send_zc, which came with it";
-  }
-  if (feature == Feature::kBufferRing && !Has(Feature::kMultishotReceive)) {
-    call = "it is of no use without multishot_recv";
-  }
-  if (feature == Feature::kRegisteredRingFd && !Supports(IORING_OP_SEND_ZC)) {
-    call = "io_uring_register(PROBE) does not list send_zc, without which undoing it may hang";
-  }
-  if (std::ranges::any_of(kSetupFlags, is_it)) call = "io_uring_setup refuses it";
-  if (std::ranges::any_of(kFeatureBits, is_it)) call = "io_uring_setup does not list it";
-  if (std::ranges::any_of(kFeatureOpcodes, is_it)) call = "io_uring_register(PROBE) does not list it";
-  lacking.why = absl::StrCat(std::string(call), "; ", FirstKernel(feature), " has it");
-  return lacking;
+  return completions == count && right == asked && unsubmitted() == 0;
 }
 
 Capabilities Ring::capabilities() const {
@@ -359,7 +384,7 @@ int Ring::Register(unsigned opcode, void* argument, unsigned count) {
 void Ring::Downgrade(Feature feature) {
   FeatureSet one;
   one.Add(feature);
-  features_.Remove(feature);
+  record_.TurnOff(feature, WhyOff::kRequestRefused);
   kernel_.Lacks(one);
 }
 
@@ -375,7 +400,7 @@ absl::Status Ring::Enable() {
   // A worker that blocks costs a thread; the kernel's own bound for unbounded work is the process limit.
   unsigned workers[2] = {4, 16};
   if (Has(Feature::kWorkerLimit) && kernel_.Register(fd_, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2) < 0) {
-    features_.Remove(Feature::kWorkerLimit);
+    record_.TurnOff(Feature::kWorkerLimit, WhyOff::kRegisterRefuses);
   }
   if (int result = kernel_.Register(fd_, IORING_REGISTER_ENABLE_RINGS, nullptr, 0); result < 0) {
     return ErrnoToStatus(-result, "io_uring_register(ENABLE_RINGS)");
@@ -389,7 +414,7 @@ absl::Status Ring::Enable() {
       enter_fd_ = static_cast<int>(update.offset);
       enter_flags_ |= IORING_ENTER_REGISTERED_RING;
     } else {
-      features_.Remove(Feature::kRegisteredRingFd);
+      record_.TurnOff(Feature::kRegisteredRingFd, WhyOff::kRegisterRefuses);
     }
   }
   enabled_ = true;

@@ -15,7 +15,8 @@
 //     pause: what a ring of an ended process had locked is given back to its user some time later.
 //  2. What setup returns, and the probe of opcodes, say what else there is.
 //  3. All three system calls are tried, because a filter may allow some of them only. The first ring of a process is
-//     preceded by a small one through which a request has to go round: half an io_uring is none.
+//     preceded by a small one, through which some requests have to go round: nothing, bytes over a pair of sockets,
+//     and one that is cancelled. Half an io_uring is none.
 //  4. Releases whose io_uring is known to lose events, which no trying finds, are refused (`CheckRelease`).
 //  5. What can only be seen when a request fails is tried until then (`Downgrade`), once in a process.
 //
@@ -44,6 +45,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proactor/backend/credentials.h"
+#include "proactor/backend/feature_record.h"
 #include "proactor/backend/ring_kernel.h"
 #include "proactor/capabilities.h"
 #include "proactor/feature.h"
@@ -108,12 +110,12 @@ class Ring {
   int Register(unsigned opcode, void* argument, unsigned count);
 
   bool Supports(unsigned opcode) const { return opcode < supported_.size() && supported_[opcode]; }
-  bool Has(Feature feature) const { return features_.Contains(feature); }
+  bool Has(Feature feature) const { return record_.Has(feature); }
   // A request has shown that the kernel lacks the feature. No ring of this kernel tries it from now on.
   void Downgrade(Feature feature);
-  FeatureSet features() const { return features_; }
+  FeatureSet features() const { return record_.on(); }
   // How it is with a feature, and why. Those that `Enable` tries count as on until then.
-  Capability CapabilityFor(Feature feature) const;
+  Capability CapabilityFor(Feature feature) const { return record_.CapabilityFor(feature); }
   // All of that.
   Capabilities capabilities() const;
   unsigned setup_flags() const { return setup_flags_; }
@@ -121,6 +123,8 @@ class Ring {
   unsigned completion_entries() const { return completion_.mask + 1; }
   // Whether memory was short for a ring of the size that was asked for.
   bool shrunk() const { return shrunk_; }
+  // Whether it is in a kernel that others share, not in memory of the process.
+  bool real() const { return kernel_.machine().real(); }
   // Whether the kernel refuses what the library does not use.
   bool restricted() const { return restricted_; }
 
@@ -136,9 +140,13 @@ class Ring {
   absl::Status Probe();
   absl::Status Restrict();
   absl::Status CheckNeeded() const;
-  // Whether a request goes round through a small ring with the same flags.
+  // Whether requests go round through a small ring with the same flags: of those that are used.
   absl::Status TestAnother() const;
   bool GoesRound();
+  // Fills an entry, if there is one, and yields the bit for its completion.
+  unsigned Ask(unsigned trial, uint8_t opcode, int fd, char* byte);
+  // Whether all that were asked for come back as they should, and nothing else.
+  bool Brings(unsigned asked);
 
   struct Mapping {
     void* address = nullptr;
@@ -150,8 +158,7 @@ class Ring {
   int enter_fd_ = -1;  // The registered index once there is one.
   unsigned enter_flags_ = 0;
   unsigned setup_flags_ = 0;
-  FeatureSet features_;  // On.
-  FeatureSet disabled_;
+  FeatureRecord record_;
   Credentials creator_;
   ThreadMark thread_;  // That has enabled it.
   bool enabled_ = false;

@@ -48,6 +48,9 @@ RingBuffers::~RingBuffers() {
 
 int RingBuffers::Register(Ring& ring) {
   if (entries() == nullptr) return -ENOMEM;
+  // The kernel reads these very pages. Shared with a child, they would be copied at the next write, and it would read
+  // what nobody writes to any more. A child gets empty ones, so that it may give a buffer back, as nobody will notice.
+  if (ring.real()) madvise(entries(), capacity() * sizeof(Entry), MADV_WIPEONFORK);
   io_uring_buf_reg registration = {};
   registration.ring_addr = reinterpret_cast<uintptr_t>(entries());
   registration.ring_entries = capacity();

@@ -33,6 +33,14 @@ bool AcceptQueue::Take(int result, int, bool) {
   return wanted();
 }
 
+// One that does not listen (accept(2)).
+bool AcceptQueue::DescriptorIsWrong() const {
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  int result = descriptor().system.GetSocketOption(descriptor().number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+  return result < 0 || listens == 0;
+}
+
 int AcceptQueue::TakeOutcome() {
   if (next_ == accepted_.size()) return std::exchange(failure_, 0);
   int accepted = accepted_[next_++];

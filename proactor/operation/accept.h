@@ -41,6 +41,7 @@ class AcceptQueue final : public Multishot {
   bool HasUnreadBytes() const override { return false; }
   int Copy(char*, size_t) override { return 0; }
   void Clear() override;
+  bool DescriptorIsWrong() const override;
 
   // A connection's descriptor, or -errno. Only if there `HasResult`.
   int TakeOutcome();

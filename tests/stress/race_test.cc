@@ -11,17 +11,20 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "proactor/errors.h"
+#include "proactor/feature.h"
 #include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/support/backends.h"
@@ -92,14 +95,35 @@ TEST_P(RaceTest, SimulatedAtEveryMomentNothingIsLost) {
   EXPECT_GT(interrupted_, Seeds() / 20);
 }
 
+// Machines that lack something which those of their age have: an operation of the kernel's, or one feature.
+void LackSomething(Chance chance, FakeKernelProfile& profile, RingOptions& ring) {
+  constexpr unsigned kFtruncate = 55;  // Newer than the liburing that this builds with.
+  constexpr unsigned kOperations[] = {
+      IORING_OP_ACCEPT, IORING_OP_CONNECT, IORING_OP_RECV,   IORING_OP_RECVMSG, IORING_OP_SEND,  IORING_OP_SENDMSG,
+      IORING_OP_READ,   IORING_OP_WRITE,   IORING_OP_SPLICE, IORING_OP_OPENAT,  IORING_OP_CLOSE, IORING_OP_STATX,
+      IORING_OP_FSYNC,  kFtruncate,        IORING_OP_SOCKET, IORING_OP_SEND_ZC,
+  };
+  if (chance.Below(2) == 0) {
+    profile.hidden_operation = kOperations[chance.UpTo(std::size(kOperations)) - 1];
+    return;
+  }
+  std::vector<Feature> optional;
+  for (const FeatureFacts& facts : AllFeatures()) {
+    if (OptionalFeatures().Contains(facts.feature)) optional.push_back(facts.feature);
+  }
+  ring.disabled.Add(optional[chance.UpTo(optional.size()) - 1]);
+}
+
 TEST_P(RaceTest, OverFakeKernelsThatDoWhatTheyMayNothingIsLost) {
   std::span<const FakeKernelProfile> profiles = FakeKernelProfile::Every();
   for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
-    const FakeKernelProfile& profile = profiles[static_cast<size_t>(seed) % profiles.size()];
-    SCOPED_TRACE(profile.name);
+    FakeKernelProfile profile = profiles[static_cast<size_t>(seed) % profiles.size()];
     // Queues that are full most of the time, in some.
     RingOptions ring = seed % 3 == 0 ? RingOptions{.entries = 2, .completions = 4} : RingOptions{};
-    ring.restricted = seed % 2 == 0;
+    ring.restricted = seed / 4 % 2 == 0;
+    if (seed % 4 == 0) LackSomething(Chance(static_cast<uint64_t>(seed), 1), profile, ring);
+    SCOPED_TRACE(::testing::Message() << profile.name << " without operation " << int(profile.hidden_operation)
+                                      << " and the features " << ring.disabled.bits());
     auto world = MakeFakeRingWorld({.seed = static_cast<uint64_t>(seed), .max_latency = absl::Microseconds(20)},
                                    {.profile = profile, .faults = FakeFaults::All()}, ring);
     RaceSystem system = {.directory = "",

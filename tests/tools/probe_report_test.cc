@@ -2,12 +2,18 @@
 #include "tools/probe_report.h"
 
 #include <cerrno>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "proactor/backend/fake_kernel.h"
+#include "proactor/backend/ring.h"
+#include "proactor/backend/simulated_system.h"
 
 namespace tools {
 namespace {
@@ -16,7 +22,9 @@ using proactor::Capabilities;
 using proactor::Capability;
 using proactor::Feature;
 using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -39,8 +47,9 @@ Probe Refused() {
   return probe;
 }
 
-void Lack(Probe& probe, Feature feature, Capability::State state, const std::string& why) {
-  probe.capabilities.features[static_cast<size_t>(feature)] = {feature, state, why};
+void Lack(Probe& probe, Feature feature, Capability::State state, const std::string& why,
+          std::optional<Feature> needs = {}) {
+  probe.capabilities.features[static_cast<size_t>(feature)] = {feature, state, why, needs};
 }
 
 TEST(ProbeReportTest, ExitStatusSaysHowItIs) {
@@ -83,6 +92,33 @@ TEST(ProbeReportTest, EachThingThatIsMissingHasItsRemedy) {
   EXPECT_THAT(ToText(probe),
               AllOf(HasSubstr("  no  defer_taskrun       io_uring_setup refuses it; Linux 6.1 has it\n"),
                     HasSubstr("\n  fsync      pool\n"), HasSubstr("only so much memory may be locked")));
+}
+
+TEST(ProbeReportTest, WhatNeedsAnotherHasTheRemedyOfThat) {
+  Probe probe = Best();
+  Lack(probe, Feature::kDeferTaskrun, Capability::kDisabled, "disabled");
+  Lack(probe, Feature::kMultishotReceive, Capability::kDisabled, "needs it", Feature::kDeferTaskrun);
+  EXPECT_THAT(Remedies(probe), ElementsAre(AllOf(HasSubstr("multishot_recv ("),
+                                                 EndsWith("): take defer_taskrun out of PROACTOR_DISABLE")),
+                                           "for defer_taskrun: take them out of PROACTOR_DISABLE"));
+  Lack(probe, Feature::kDeferTaskrun, Capability::kLacking, "refused");
+  Lack(probe, Feature::kMultishotReceive, Capability::kLacking, "needs it", Feature::kDeferTaskrun);
+  EXPECT_THAT(Remedies(probe), Each(EndsWith("): Linux 6.1 or later")));
+}
+
+// On a kernel that has it all, no other kernel is the remedy.
+TEST(ProbeReportTest, WhatIsDisabledHasNoRemedyInTheKernel) {
+  for (const proactor::FeatureFacts& facts : proactor::AllFeatures()) {
+    if (facts.substitute == proactor::Substitute::kNone) continue;
+    proactor::SimulatedSystem system({.seed = 1});
+    proactor::FakeKernel kernel(system);
+    proactor::RingOptions options = {.disabled = *proactor::ParseFeatures(facts.name)};
+    absl::StatusOr<std::unique_ptr<proactor::Ring>> ring = proactor::Ring::Create(options, kernel);
+    ASSERT_TRUE(ring.ok()) << ring.status();
+    Probe probe = Best();
+    probe.capabilities = (*ring)->capabilities();
+    EXPECT_THAT(Remedies(probe), AllOf(Not(IsEmpty()), Each(Not(HasSubstr("or later")))));
+  }
 }
 
 TEST(ProbeReportTest, SaysWhetherTheRingIsRestricted) {

@@ -32,6 +32,16 @@ TEST(MachineTest, AnEventIsReadableUntilItIsTaken) {
   EXPECT_EQ(fcntl(event, F_GETFD), -1);
 }
 
+TEST(MachineTest, APairIsConnected) {
+  Machine& machine = Machine::Real();
+  int ends[2];
+  ASSERT_TRUE(machine.OpenPair(ends));
+  EXPECT_EQ(fcntl(ends[0], F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(machine.system().Send(ends[0], "x", 1), 1);
+  EXPECT_TRUE(Readable(ends[1]));
+  for (int end : ends) machine.system().Close(end);
+}
+
 TEST(MachineTest, TheRealOneHasTheKernelsClocksAndCalls) {
   Machine& machine = Machine::Real();
   timespec before, after;

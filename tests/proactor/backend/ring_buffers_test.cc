@@ -2,13 +2,17 @@
 #include "proactor/backend/ring_buffers.h"
 
 #include <liburing.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <memory>
 
 #include "gtest/gtest.h"
 #include "proactor/backend/fake_kernel.h"
 #include "proactor/backend/simulated_system.h"
+#include "proactor/feature.h"
 #include "proactor/testing/status_matchers.h"
+#include "tests/support/memory_map.h"
 
 namespace proactor {
 namespace {
@@ -72,6 +76,29 @@ TEST_F(RingBuffersTest, OneThatOutlivesItsListIsLeftAlone) {
   ring_.reset();
   char memory[8];
   group->Add(memory, sizeof(memory), 0);
+}
+
+// Copied, the kernel would go on reading pages that its process does not write to any more.
+TEST(RealRingBuffersTest, AChildGetsEmptyOnesAndMayGiveBuffersBack) {
+  absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({});
+  ASSERT_THAT(ring, IsOk());
+  ASSERT_THAT((*ring)->Enable(), IsOk());
+  if (!(*ring)->Has(Feature::kBufferRing)) GTEST_SKIP() << "a feature of Linux 5.19";
+  RingBuffersList groups(**ring);
+  int before = MappingsWith("wf");
+  std::unique_ptr<BufferGroup> group = groups.Make(4);
+  ASSERT_NE(group, nullptr);
+  EXPECT_EQ(MappingsWith("wf"), before + 1);
+  pid_t child = fork();
+  if (child == 0) {
+    char memory[8];
+    group->Add(memory, sizeof(memory), 0);
+    group.reset();
+    _exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

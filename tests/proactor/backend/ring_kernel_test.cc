@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/ring_kernel.h"
 
+#include <sys/mman.h>
+
 #include <cerrno>
+#include <cstddef>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proactor/testing/status_matchers.h"
+#include "tests/support/memory_map.h"
 
 namespace proactor {
 namespace {
@@ -23,6 +27,20 @@ TEST(RingKernelTest, TheRealOneAnswersWithErrnoAndKnowsItsRelease) {
   io_uring_params params = {};
   EXPECT_EQ(kernel.Setup(0, &params), -EINVAL);
   EXPECT_THAT(kernel.Release(), MatchesRegex("[0-9]+\\.[0-9]+.*"));
+}
+
+TEST(RingKernelTest, AChildDoesNotGetTheMemoryOfARing) {
+  RingKernel& kernel = RingKernel::Real();
+  io_uring_params params = {};
+  int ring = kernel.Setup(4, &params);
+  ASSERT_GE(ring, 0);
+  const size_t size = params.sq_entries * sizeof(io_uring_sqe);
+  int before = MappingsWith("dc");
+  void* entries = kernel.Map(ring, size, IORING_OFF_SQES);
+  ASSERT_NE(entries, MAP_FAILED);
+  EXPECT_EQ(MappingsWith("dc"), before + 1);
+  kernel.Unmap(entries, size);
+  kernel.Close(ring);
 }
 
 TEST(CheckReleaseTest, TheReleasesThatLoseEventsAreRefused) {

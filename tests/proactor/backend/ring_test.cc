@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -20,6 +21,8 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proactor/backend/fake_kernel.h"
+#include "proactor/backend/simulated_system.h"
 #include "proactor/capabilities.h"
 #include "proactor/feature.h"
 #include "proactor/testing/status_matchers.h"
@@ -35,10 +38,14 @@ using ::testing::HasSubstr;
 constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12
 constexpr unsigned kFeatureNoIoWait = 1u << 17;    // Linux 6.15
 constexpr unsigned kSetupNoSqArray = 1u << 16;     // Linux 6.6
+constexpr unsigned kEnterAbsoluteTimer = 1u << 5;  // Linux 6.12
+constexpr unsigned kEnterNoIoWait = 1u << 7;       // Linux 6.15
 
-// The real kernel as older ones are, or as one that is short of something.
+// The real kernel, or a fake one, as older ones are, or as one that is short of something.
 class OtherKernel final : public RingKernel {
  public:
+  explicit OtherKernel(RingKernel& real = RingKernel::Real()) : real_(real) {}
+
   int Setup(unsigned entries, io_uring_params* params) override {
     attempts.push_back({entries, params->cq_entries, params->flags});
     if (setup_error != 0) return -setup_error;
@@ -51,14 +58,24 @@ class OtherKernel final : public RingKernel {
     return result;
   }
   int Enter(int fd, unsigned submit, unsigned wait_for, unsigned flags, void* argument, size_t size) override {
+    enter_flags.push_back(flags);
     if (enter_error != 0) return -enter_error;
     if (submit > 0 && failed_enters-- > 0) return -EINTR;
     if (swallows && submit > 0) return static_cast<int>(submit);
+    for (io_uring_sqe& entry : entries_) {
+      if (entry.opcode == ignored_operation) entry.opcode = IORING_OP_NOP;
+    }
     return real_.Enter(fd, submit, wait_for, flags, argument, size);
   }
   std::string Release() override { return release; }
   Credentials Asking() override { return asking; }
+  Machine& machine() override { return real_.machine(); }
   int Register(int fd, unsigned opcode, void* argument, unsigned count) override {
+    registrations.push_back(opcode);
+    if (opcode == IORING_REGISTER_IOWQ_MAX_WORKERS) {
+      const unsigned* limits = static_cast<const unsigned*>(argument);
+      workers = {limits, limits + count};
+    }
     if (register_error != 0) return -register_error;
     if (opcode == refused_registration) return -EINVAL;
     int result = real_.Register(fd, opcode, argument, count);
@@ -72,9 +89,12 @@ class OtherKernel final : public RingKernel {
       return MAP_FAILED;
     }
     ++mapped;
-    return real_.Map(fd, size, offset);
+    void* address = real_.Map(fd, size, offset);
+    if (offset == IORING_OFF_SQES) entries_ = {static_cast<io_uring_sqe*>(address), size / sizeof(io_uring_sqe)};
+    return address;
   }
   void Unmap(void* address, size_t size) override {
+    if (address == entries_.data()) entries_ = {};
     --mapped;
     real_.Unmap(address, size);
   }
@@ -89,6 +109,9 @@ class OtherKernel final : public RingKernel {
     unsigned flags;
   };
   std::vector<Attempt> attempts;
+  std::vector<unsigned> enter_flags;
+  std::vector<unsigned> registrations;
+  std::vector<unsigned> workers;  // What was registered last.
   int descriptor = -1;  // Of the latest ring.
   Credentials asking;
   // What it holds for the rings that there are.
@@ -101,6 +124,7 @@ class OtherKernel final : public RingKernel {
   int enter_error = 0;
   int failed_enters = 0;  // So many that submit are interrupted at first.
   bool swallows = false;  // Takes entries and does nothing.
+  int ignored_operation = -1;  // Has it complete without doing anything.
   int register_error = 0;
   unsigned largest = ~0u;
   unsigned refused_flags = 0;
@@ -109,7 +133,17 @@ class OtherKernel final : public RingKernel {
   off_t refused_mapping = -1;
 
  private:
-  RingKernel& real_ = RingKernel::Real();
+  RingKernel& real_;
+  std::span<io_uring_sqe> entries_;  // Of the latest ring.
+};
+
+// The fake one of some version.
+struct FakeMachineAndKernel {
+  explicit FakeMachineAndKernel(FakeKernelProfile profile = FakeKernelProfile::Newest())
+      : kernel(system, {.profile = profile}) {}
+
+  SimulatedSystem system{{.seed = 1}};
+  FakeKernel kernel;
 };
 
 std::unique_ptr<Ring> MakeRing(RingOptions options = {}, RingKernel& kernel = RingKernel::Real()) {
@@ -267,6 +301,52 @@ TEST_P(RingTimeoutTest, ACompletionEndsTheWaitAndTheEntryCounts) {
 
 INSTANTIATE_TEST_SUITE_P(Absolute, RingTimeoutTest, ::testing::Values(0u));
 INSTANTIATE_TEST_SUITE_P(Relative, RingTimeoutTest, ::testing::Values(kFeatureMinTimeout));
+
+// --- What the kernel is asked for. ---
+
+TEST(RingRequestTest, AnIdleThreadDoesNotCountAsWaitingForADisk) {
+  for (unsigned missing : {0u, kFeatureNoIoWait}) {
+    FakeMachineAndKernel fake;
+    OtherKernel kernel(fake.kernel);
+    kernel.missing_features = missing;
+    std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+    kernel.enter_flags.clear();
+    ring->Enter(0, MonotonicTime::Past());
+    ring->Enter(1, MonotonicTime::Past());
+    ASSERT_EQ(kernel.enter_flags.size(), 2u);
+    for (unsigned flags : kernel.enter_flags) EXPECT_EQ((flags & kEnterNoIoWait) != 0, missing == 0);
+  }
+}
+
+TEST(RingRequestTest, AWaitEndsAtATimeOfTheClockWhereTheKernelCan) {
+  for (unsigned missing : {0u, kFeatureMinTimeout}) {
+    FakeMachineAndKernel fake;
+    OtherKernel kernel(fake.kernel);
+    kernel.missing_features = missing;
+    std::unique_ptr<Ring> ring = MakeRing({}, kernel);
+    MonotonicTime until = kernel.machine().Now() + absl::Milliseconds(3);
+    EXPECT_EQ(ring->Enter(1, until), -ETIME);
+    EXPECT_EQ(kernel.machine().Now(), until);
+    EXPECT_EQ((kernel.enter_flags.back() & kEnterAbsoluteTimer) != 0, missing == 0);
+    ring->Enter(0, MonotonicTime::Past());
+    EXPECT_EQ(kernel.enter_flags.back() & (kEnterAbsoluteTimer | IORING_ENTER_EXT_ARG), 0u) << "it does not wait";
+  }
+}
+
+// What is registered later would wait for all requests in flight, on some kernels.
+TEST(RingRequestTest, AllButTheRingsOwnNumberIsRegisteredBeforeItIsEnabled) {
+  FakeMachineAndKernel fake;
+  OtherKernel kernel(fake.kernel);
+  kernel.Trust();
+  MakeRing({.restricted = true}, kernel);
+  EXPECT_THAT(kernel.registrations,
+              ElementsAre(IORING_REGISTER_PROBE, IORING_REGISTER_RESTRICTIONS, IORING_REGISTER_IOWQ_MAX_WORKERS,
+                          IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS));
+  EXPECT_THAT(kernel.workers, ElementsAre(4u, 16u)) << "for a disk, and for anything else";
+  kernel.registrations.clear();
+  MakeRing({.disabled = *ParseFeatures("iowq_max_workers,registered_ring_fd")}, kernel);
+  EXPECT_THAT(kernel.registrations, ElementsAre(IORING_REGISTER_PROBE, IORING_REGISTER_ENABLE_RINGS));
+}
 
 // --- From beginning to end. ---
 
@@ -556,6 +636,93 @@ TEST(RingFeatureTest, SaysWhyAFeatureIsOff) {
   EXPECT_EQ(ring->CapabilityFor(Feature::kDeferTaskrun).why, "needs single_issuer, which is disabled");
 }
 
+// Nothing lists some of the features: they are there where their markers are.
+TEST(RingFeatureTest, EachVersionOfTheKernelHasItsFeatures) {
+  using Profile = FakeKernelProfile;
+  constexpr char k5_15[] =
+      "submit_all,coop_taskrun,single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,"
+      "multishot_accept,buffer_ring,multishot_recv,ftruncate";
+  auto hiding = [](unsigned operation) {
+    Profile profile = Profile::Newest();
+    profile.hidden_operation = operation;
+    return profile;
+  };
+  struct {
+    Profile profile;
+    const char* off;
+  } kExpected[] = {
+      {Profile::Linux5_10(), k5_15},
+      {Profile::Linux5_15(), k5_15},
+      {Profile::Linux5_19(),
+       "single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,buffer_ring,multishot_recv,"
+       "ftruncate"},
+      {Profile::Linux6_0(), "defer_taskrun,no_sqarray,abs_timer,no_iowait,buffer_ring,multishot_recv,ftruncate"},
+      {Profile::Linux6_1(), "no_sqarray,abs_timer,no_iowait,ftruncate"},
+      {Profile::Linux6_6(), "abs_timer,no_iowait,ftruncate"},
+      {Profile::Newest(), ""},
+      {hiding(IORING_OP_SOCKET), "multishot_accept,buffer_ring"},
+      {hiding(IORING_OP_SEND_ZC), "registered_ring_fd,multishot_recv,buffer_ring"},
+      {hiding(IORING_OP_ACCEPT), "accept,multishot_accept"},
+      {hiding(IORING_OP_RECV), "recv,multishot_recv,buffer_ring"},
+  };
+  for (const auto& expected : kExpected) {
+    FakeMachineAndKernel fake(expected.profile);
+    absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Create({}, fake.kernel);
+    ASSERT_THAT(ring, IsOk());
+    for (const FeatureFacts& facts : AllFeatures()) {
+      bool off = ParseFeatures(expected.off)->Contains(facts.feature);
+      EXPECT_EQ((*ring)->Has(facts.feature), !off)
+          << facts.name << " on " << expected.profile.name << " without " << expected.profile.hidden_operation;
+    }
+  }
+}
+
+TEST(RingFeatureTest, WhatTheUserDisablesIsNotPutDownToTheKernel) {
+  for (const FeatureFacts& facts : AllFeatures()) {
+    if (facts.substitute == Substitute::kNone) continue;
+    for (bool restricted : {false, true}) {
+      FakeMachineAndKernel fake;
+      RingOptions options = {.disabled = *ParseFeatures(facts.name), .restricted = restricted};
+      std::unique_ptr<Ring> ring = MakeRing(options, fake.kernel);
+      for (const Capability& capability : ring->capabilities().features) {
+        EXPECT_NE(capability.state, Capability::kLacking) << capability.why << " without " << facts.name;
+        EXPECT_EQ(capability.needs.value_or(facts.feature), facts.feature);
+      }
+    }
+  }
+}
+
+TEST(RingFeatureTest, SaysWhatElseAFeatureNeeds) {
+  auto why = [](FakeKernelProfile profile, std::string_view disabled, Feature feature) {
+    FakeMachineAndKernel fake(profile);
+    return MakeRing({.disabled = *ParseFeatures(disabled)}, fake.kernel)->CapabilityFor(feature).why;
+  };
+  using Profile = FakeKernelProfile;
+  EXPECT_EQ(why(Profile::Linux6_0(), "", Feature::kMultishotReceive),
+            "needs defer_taskrun: io_uring_setup refuses it; Linux 6.1 has it");
+  EXPECT_EQ(why(Profile::Linux6_0(), "", Feature::kBufferRing),
+            "needs defer_taskrun: io_uring_setup refuses it; Linux 6.1 has it");
+  EXPECT_EQ(why(Profile::Newest(), "single_issuer", Feature::kMultishotReceive),
+            "needs single_issuer, which is disabled");
+  EXPECT_EQ(why(Profile::Newest(), "accept", Feature::kMultishotAccept), "needs accept, which is disabled");
+  EXPECT_EQ(why(Profile::Linux5_15(), "", Feature::kMultishotAccept),
+            "io_uring_register(PROBE) does not list socket, which came with it; Linux 5.19 has it");
+}
+
+TEST(RingFeatureTest, ADowngradeIsTheReasonFromThenOn) {
+  FakeMachineAndKernel fake;
+  std::unique_ptr<Ring> ring = MakeRing({}, fake.kernel);
+  ring->Downgrade(Feature::kMultishotAccept);
+  ring->Downgrade(Feature::kMultishotReceive);
+  std::unique_ptr<Ring> next = MakeRing({.restricted = true}, fake.kernel);
+  for (Ring* one : {ring.get(), next.get()}) {
+    EXPECT_EQ(one->CapabilityFor(Feature::kMultishotAccept).why, "a request for it was refused; Linux 5.19 has it");
+    EXPECT_EQ(one->CapabilityFor(Feature::kMultishotReceive).why, "a request for it was refused; Linux 6.0 has it");
+  }
+  EXPECT_EQ(next->CapabilityFor(Feature::kBufferRing).why,
+            "needs multishot_recv: a request for it was refused; Linux 6.0 has it");
+}
+
 TEST(RingFeatureTest, ADowngradeHoldsForTheRingsAfterIt) {
   OtherKernel kernel;
   std::unique_ptr<Ring> ring = MakeRing({}, kernel);
@@ -576,6 +743,36 @@ TEST(RingTrustTest, ARingThatGivesNothingBackIsNotTrusted) {
               StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("did not come back")));
   EXPECT_EQ(kernel.open, 0);
   EXPECT_EQ(kernel.mapped, 0);
+}
+
+TEST(RingTrustTest, ARingThatDoesNotTransferOrDoesNotCancelIsNotTrusted) {
+  for (int operation : {IORING_OP_SEND, IORING_OP_RECV, IORING_OP_ASYNC_CANCEL}) {
+    OtherKernel kernel;
+    kernel.ignored_operation = operation;
+    EXPECT_THAT(Ring::Create({}, kernel), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("did not come back")))
+        << operation;
+    EXPECT_EQ(kernel.open, 0);
+  }
+}
+
+TEST(RingTrustTest, WhatIsNotUsedIsNotTried) {
+  OtherKernel kernel;
+  kernel.ignored_operation = IORING_OP_SEND;
+  EXPECT_THAT(Ring::Create({.disabled = *ParseFeatures("send")}, kernel), IsOk());
+  EXPECT_TRUE(kernel.trusted());
+  OtherKernel another;
+  EXPECT_THAT(Ring::Create({.restricted = true}, another), IsOk());
+  EXPECT_TRUE(another.trusted());
+}
+
+TEST(RingTrustTest, TryingLeavesNoDescriptorOpen) {
+  OtherKernel kernel;
+  int before = dup(STDERR_FILENO);
+  close(before);
+  EXPECT_THAT(Ring::Create({}, kernel), IsOk());
+  int after = dup(STDERR_FILENO);
+  close(after);
+  EXPECT_EQ(after, before);
 }
 
 TEST(RingTrustTest, InterruptionsAreNoReasonForDistrust) {

@@ -17,6 +17,7 @@
 #include "proactor/operation/recv.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/proactor/operation/operands.h"
+#include "tests/support/fake_ring_world.h"
 
 namespace proactor {
 namespace {
@@ -240,6 +241,41 @@ TEST_P(AcceptTest, WhatDoesNotListenIsAnError) {
   EXPECT_EQ(ErrnoOf(Await(AcceptOp{.descriptor = socket.get()}).status()), EINVAL);
   PipeEnds pipe = MakePipe(system());
   EXPECT_EQ(ErrnoOf(Await(AcceptOp{.descriptor = pipe.reader.get()}).status()), ENOTSOCK);
+}
+
+bool AcceptsByItself(SimulatedWorld& world) {
+  return world.scheduler().proactor().capabilities().Has(Feature::kMultishotAccept);
+}
+
+TEST(AcceptKernelTest, ASocketThatDoesNotListenIsNotTheKernelsFault) {
+  auto world = MakeFakeRingWorld({.seed = 7}, FakeKernelOptions{});
+  auto body = [&]() -> Task<absl::Status> {
+    OwnedDescriptor socket = MakeSocket(world->system());
+    for (int i = 0; i < 2; ++i) {
+      absl::StatusOr<OwnedDescriptor> connection = co_await MakeOperation(AcceptOp{.descriptor = socket.get()});
+      EXPECT_EQ(ErrnoOf(connection.status()), EINVAL);
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world->Run(body()), IsOk());
+  EXPECT_TRUE(AcceptsByItself(*world));
+}
+
+TEST(AcceptKernelTest, ARequestThatIsRefusedIsNotMadeAgain) {
+  FakeKernelProfile refuses = FakeKernelProfile::Newest();
+  refuses.multishot_accept = false;
+  auto world = MakeFakeRingWorld({.seed = 7}, {.profile = refuses});
+  EXPECT_TRUE(AcceptsByItself(*world)) << "it seems to";
+  auto body = [&]() -> Task<absl::Status> {
+    Listener listener = MakeListener(world->system());
+    for (int i = 0; i < 2; ++i) {
+      OwnedDescriptor client = MakeClient(world->system(), listener.address);
+      co_await Try(MakeOperation(AcceptOp{.descriptor = listener.descriptor.get()}));
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(world->Run(body()), IsOk());
+  EXPECT_FALSE(AcceptsByItself(*world));
 }
 
 TEST_P(AcceptTest, ACancelledScopeTakesNoConnection) {
