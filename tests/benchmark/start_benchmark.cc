@@ -71,7 +71,8 @@ int Main() {
     for (size_t i = 0; i < kChoices.size(); ++i) {
       double milliseconds = MillisecondsUntil(program, kChoices[i]);
       if (milliseconds < 0) {
-        std::fprintf(stderr, "start_benchmark: %s %s did not say when it had got so far\n", program.c_str(), kChoices[i]);
+        std::fprintf(stderr, "start_benchmark: %s %s did not say when it had got so far\n", program.c_str(),
+                     kChoices[i]);
         return 2;
       }
       samples[i].push_back(milliseconds);
