@@ -2,6 +2,8 @@
 
 // Receiving into a pool (proactor/buffer_pool.h), as users of TCP see it.
 
+#include "proactor/operation/receive.h"
+
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -21,7 +23,6 @@
 #include "proactor/feature.h"
 #include "proactor/log.h"
 #include "proactor/net/tcp.h"
-#include "proactor/operation/receive.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
@@ -263,6 +264,105 @@ TEST_P(ReceiveTest, WhoDoesNotReceiveIsNotReadAheadWithoutBound) {
     // Bytes come in parts of any size there, each in a buffer of its own.
     sent.resize(20'000);
   }
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// One byte in a large buffer is a large buffer that others do not have.
+TEST_P(ReceiveTest, WhoDoesNotReceiveKeepsLittleMemoryHoweverSmallTheMessages) {
+  BufferPool pool({.smallest = 1024, .largest = 1024, .most_bytes = 8 << 20, .most_unread = 8 << 10});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("x"));
+    { Buffer chunk = co_await Try(connection.server.Receive(pool)); }
+    for (int i = 0; i < 100; ++i) {
+      co_await Try(connection.client.WriteAll("x"));
+      co_await Try(Sleep(absl::Microseconds(100)));
+    }
+    EXPECT_LE(pool.usage().received, 8 + 20) << "the kernel had begun with no more than it completes at a time";
+    size_t received = 0;
+    while (received < 100) {
+      Buffers chunks = co_await Try(connection.server.ReceiveAll(pool));
+      received += chunks.bytes();
+    }
+    EXPECT_EQ(received, 100u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// What was read ahead of somebody who does not ask for it does not keep others waiting.
+TEST_P(ReceiveTest, WhoReceivesGetsABufferThoughAnotherStreamHasReadAhead) {
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 128});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection idle = co_await Try(Connect());
+    Connection busy = co_await Try(Connect());
+    co_await Try(idle.client.WriteAll("1"));
+    {
+      Buffer chunk = co_await Try(idle.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "1");
+    }
+    co_await Try(idle.client.WriteAll("2"));
+    co_await Try(Sleep(absl::Milliseconds(1)));
+    co_await Try(busy.client.WriteAll("3"));
+    {
+      Buffer chunk = co_await Try(WithTimeout(absl::Seconds(20), busy.server.Receive(pool)));
+      EXPECT_EQ(chunk.view(), "3");
+    }
+    Buffer chunk = co_await Try(idle.server.Receive(pool));
+    EXPECT_EQ(chunk.view(), "2");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveTest, ABufferIsGivenBackWhenAnotherIsMovedIntoIt) {
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 128});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    Buffer before, chunk;
+    for (int i = 0; i < 5; ++i) {
+      co_await Try(connection.client.WriteAll("x"));
+      chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "x");
+      before = std::move(chunk);
+      EXPECT_EQ(pool.usage().on_loan, 1);
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTimeout(absl::Seconds(20), body())), IsOk());
+}
+
+// However often it has received without waiting, so that its turn comes after that of who closes.
+TEST_P(ReceiveTest, ClosingDoesNotEndAStreamInTheMiddleForWhoHasItsResult) {
+  BufferPool pool({.smallest = 64, .largest = 64});
+  std::string sent = Pattern(64 * 100), received;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    bool ended = false;
+    auto receive = [&]() -> Task<absl::Status> {
+      while (true) {
+        absl::StatusOr<Buffer> chunk = co_await connection.server.Receive(pool);
+        if (!chunk.ok()) co_return absl::OkStatus();
+        ended |= chunk->empty();
+        if (ended) co_return absl::OkStatus();
+        received += chunk->view();
+      }
+    };
+    auto close = [&]() -> Task<absl::Status> { co_return co_await connection.server.Close(); };
+    auto both = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(receive());
+      group.Spawn(close());
+      co_return absl::OkStatus();
+    };
+    co_await Try(connection.client.WriteAll(sent));
+    Buffer first = co_await Try(connection.server.Receive(pool));
+    received = first.view();
+    co_await Try(Sleep(absl::Milliseconds(1)));  // What reads ahead has done so.
+    co_await Try(WithTaskGroup(both));
+    EXPECT_FALSE(ended);
+    EXPECT_TRUE(sent.starts_with(received));
+    co_return absl::OkStatus();
+  };
   EXPECT_THAT(Run(body()), IsOk());
 }
 
@@ -577,6 +677,26 @@ TEST_P(ReceiveThreadsTest, AStreamIsClosedWhileItComesToAnotherScheduler) {
     EXPECT_THAT(status, IsOk());
     EXPECT_THAT(received, StatusIs(absl::StatusCode::kCancelled, HasSubstr("its descriptor is closed")));
     EXPECT_EQ(order, "rc");
+    char byte[1];
+    size_t n = co_await Try(connection.client.Read(byte));
+    EXPECT_EQ(n, 0u);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+TEST_P(ReceiveThreadsTest, AStreamThatReceivesIsClosedOnAnotherScheduler) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(connection.client.WriteAll("1"));
+    {
+      Buffer chunk = co_await Try(connection.server.Receive(pool));
+      EXPECT_EQ(chunk.view(), "1");
+    }
+    auto close = [&]() -> Task<absl::Status> { co_return co_await connection.server.Close(); };
+    absl::Status status = co_await Elsewhere(close);
+    EXPECT_THAT(status, IsOk());
     char byte[1];
     size_t n = co_await Try(connection.client.Read(byte));
     EXPECT_EQ(n, 0u);

@@ -51,11 +51,15 @@ bool OperationBase::TakeTurn(OperationBase** slot) {
   }
   *slot = this;
   result_ = -EINTR;
+  context_.loop->counters.operations.Add();
+  return WaitForTurn();
+}
+
+bool OperationBase::WaitForTurn() {
   state_ = kWaiting;
-  Loop& loop = *context_.loop;
-  loop.counters.operations.Add();
-  if (loop.ready_queue.TakeInlineCompletion()) return false;
-  loop.ready_queue.Push(*this);
+  ReadyQueue& ready_queue = context_.loop->ready_queue;
+  if (ready_queue.TakeInlineCompletion()) return false;
+  ready_queue.Push(*this);
   return true;
 }
 
@@ -70,9 +74,7 @@ bool OperationBase::SubmitAgain() {
   loop.proactor.Submit(*this);
   if ((state_ & kInFlight) != 0) return true;
   // A result at once, which may be another part, or another interruption: not for ever while others wait.
-  if (loop.ready_queue.TakeInlineCompletion()) return false;
-  loop.ready_queue.Push(*this);
-  return true;
+  return WaitForTurn();
 }
 
 bool OperationBase::MayPause() const { return !context_.scope->cancelled() && !cancel_requested(); }

@@ -134,6 +134,8 @@ class OperationBase : public Suspension {
   bool paused() const { return (state_ & kPaused) != 0; }
   // For one whose result has come already: takes the slot as above, and the result when its turn comes. False: now.
   bool TakeTurn(OperationBase** slot);
+  // With a result, and still with its slot: whether it waits for its turn, because too many did not.
+  bool WaitForTurn();
   // Settles the result without asking the proactor. False when the coroutine need not suspend.
   bool CompleteNow(int result);
   // The coroutine goes on.

@@ -54,7 +54,7 @@ class PendingOperation : public OperationBase {
     if constexpr (kShares) {
       if (!sharing_.Begin(Shared(), Slot())) return true;  // Its turn comes, with the result.
     }
-    return Submit(Slot()) || !IsOver() || CompleteNow(result_);
+    return Submit(Slot()) || WaitForTurn() || !IsOver();
   }
 
   bool StopWaiting() { return Unusual() ? StopUnusualWaiting() : IsOver(); }

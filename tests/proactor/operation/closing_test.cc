@@ -146,6 +146,29 @@ TEST_P(ClosingTest, ASpliceFromItEndsBefore) {
   EXPECT_EQ(order_, "sc");
 }
 
+// One that comes when the pipe is being closed has no share of the file, which may go before its turn.
+TEST_P(ClosingTest, ASpliceIntoAPipeThatIsBeingClosedKeepsNothing) {
+  OwnedDescriptor file = MakeFile("file", std::string(100'000, 'x'));
+  PipeEnds pipe = MakePipe(system());
+  SpliceOp op = {.input = file.get(), .descriptor = pipe.writer.get(), .size = 100'000};
+  while (system().Poll(pipe.writer->number, POLLOUT) > 0) ASSERT_THAT(Await(op), IsOk());
+  absl::Status first, late;
+  auto splice = [&](absl::Status& status) -> Task<absl::Status> {
+    status = (co_await MakeOperation(op)).status();
+    co_return absl::OkStatus();
+  };
+  absl::Status close_pipe;
+  auto close = [&]() -> Task<absl::Status> {
+    close_pipe = co_await MakeOperation(CloseOp{.descriptor = pipe.writer.get()});
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(RunTasks(Together(splice(first)), Together(close(), splice(late), CloseFile(file))), IsOk());
+  EXPECT_THAT(first, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(ErrnoOf(late), EBADF) << late;
+  EXPECT_THAT(close_pipe, IsOk());
+  EXPECT_THAT(closed_, IsOk());
+}
+
 // and of those that end by themselves, any number of them.
 TEST_P(ClosingTest, ReadsAtAnOffsetEndBefore) {
   OwnedDescriptor file = MakeFile("file", "0123456789");
