@@ -44,7 +44,7 @@ struct BufferPoolOptions {
   size_t largest = size_t{64} << 10;       // Bytes; as many as `smallest` for one size only.
   size_t most_bytes = size_t{64} << 20;    // Of all buffers; one of the largest at least. Each size but the
                                            // largest has an equal share of it at most.
-  size_t most_unread = size_t{256} << 10;  // Of one stream.
+  size_t most_unread = size_t{256} << 10;  // Of memory, for one stream.
 };
 static_assert(std::is_trivially_destructible_v<BufferPoolOptions>);
 
