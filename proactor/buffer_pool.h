@@ -14,9 +14,9 @@
 // When there is none: who receives waits in a line, and each buffer that is given back is for the first one. Nobody who
 //   comes later overtakes, whatever way the bytes take: the n-th in the line waits for at most n buffers. No timer is
 //   involved.
-// Reading ahead: io_uring receives while a coroutine does something else, until what waits to be asked for of one stream
-//   takes `most_unread` bytes of memory, or a quarter of what the pool has left, and a few buffers that the kernel had
-//   begun with; the rest stays with the kernel, and so with the peer. One buffer of each size is not read ahead into.
+// Reading ahead: io_uring receives while a coroutine does something else, until what waits to be asked for takes
+//   `most_unread` bytes of memory, or a quarter of what the pool has left, and a few buffers that the kernel had begun
+//   with; the rest stays with the kernel, and so with the peer. One buffer of each size is not read ahead into.
 //
 // A pool belongs to the scheduler whose tasks receive with it, which is found out by the first of them. It outlives the
 // streams' receives, not necessarily the streams. A buffer that is still on loan at its end is a leak: who took it is
