@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/task_group.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -63,7 +64,10 @@ TaskGroup::~TaskGroup() {
 }
 
 void TaskGroup::SpawnRoot(PromiseBase& root, const SpawnOptions& options) {
-  CheckAlive("Spawn of ", options.name.text());
+  if (mark_ != kAlive) [[unlikely]] {
+    std::string name(options.name.text());
+    UsedAfterItsEnd(name.empty() ? "Spawn of " : absl::StrCat("Spawn of ", name, ", "), root.where());
+  }
   scope_.context().loop->thread.Check("A TaskGroup", "have its scheduler spawn, with Post");
   children_.Add();
   Child* child = std::exchange(spare_, nullptr);
@@ -117,8 +121,10 @@ void TaskGroup::Failed(std::string_view name, absl::Status failure) {
   }
 }
 
-void TaskGroup::UsedAfterItsEnd(const char* use, std::string_view name) {
-  CheckFailed(absl::StrCat("A TaskGroup was used after its end (", use, std::string(name),
+void TaskGroup::UsedAfterItsEnd(std::string_view use, const std::source_location& where) {
+  bool known = where.line() != 0;
+  CheckFailed(absl::StrCat("A TaskGroup was used after its end (", std::string(use),
+                           known ? DescribeCoroutine(where) : "",
                            "): it has ended with its last child; whoever spawns must be its body or a child."));
 }
 

@@ -28,6 +28,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <source_location>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -94,9 +95,8 @@ class TaskGroup {
 
   int running() const { return children_.running(); }  // How many children have not ended, those in line included.
 
-  // Waits until no child is left: for a body whose locals its children use. Cannot be cancelled, as a group always
-  // joins; a cancellation reaches the children, and they end it.
-  auto Join();
+  // Waits until no child is left: for a body whose locals they use. A cancellation reaches them only, and they end it.
+  auto Join(std::source_location where = std::source_location::current());
 
   CancelScope& scope() { return scope_; }
 
@@ -121,10 +121,10 @@ class TaskGroup {
   void FreePlace();
   bool HasRoom() const { return options_.max_running <= 0 || places_taken_ < options_.max_running; }
   // Ends the process if the group has ended: what was in its memory then is mostly still there.
-  void CheckAlive(const char* use, std::string_view name = "") const {
-    if (mark_ != kAlive) [[unlikely]] UsedAfterItsEnd(use, name);
+  void CheckAlive(const char* use, const std::source_location& where = {}) const {
+    if (mark_ != kAlive) [[unlikely]] UsedAfterItsEnd(use, where);
   }
-  [[noreturn]] static void UsedAfterItsEnd(const char* use, std::string_view name);
+  [[noreturn, gnu::cold]] static void UsedAfterItsEnd(std::string_view use, const std::source_location& where);
 
   uint32_t mark_ = kAlive;
   int places_taken_ = 0;  // With `max_running`: by children that are not in line.
@@ -165,8 +165,8 @@ struct [[nodiscard]] TaskGroup::RoomAwaitable {
 
 inline auto TaskGroup::WaitForRoom() { return RoomAwaitable{*this}; }
 
-inline auto TaskGroup::Join() {
-  CheckAlive("Join");
+inline auto TaskGroup::Join(std::source_location where) {
+  CheckAlive("Join in ", where);
   return children_.Join();
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -228,10 +229,11 @@ INSTANTIATE_ON_EVERY_BACKEND(FileTest);
 
 // Pipes of the real system.
 
-class PipeTest : public ::testing::TestWithParam<int> {
+class PipeTest : public ::testing::TestWithParam<std::tuple<int, Backend>> {
  protected:
-  void SetUp() override { ASSERT_EQ(pipe2(ends_, O_CLOEXEC | GetParam()), 0); }
-  Bench bench_{Backend::kIoUring};
+  void SetUp() override { ASSERT_EQ(pipe2(ends_, O_CLOEXEC | flags()), 0); }
+  static int flags() { return std::get<int>(GetParam()); }
+  Bench bench_{std::get<Backend>(GetParam())};
   int ends_[2];
 };
 
@@ -254,7 +256,7 @@ TEST_P(PipeTest, AReadWaitsForTheWriter) {
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(both));
-    EXPECT_EQ(fcntl(reader.descriptor_number(), F_GETFL) & O_NONBLOCK, GetParam());
+    EXPECT_EQ(fcntl(reader.descriptor_number(), F_GETFL) & O_NONBLOCK, flags());
     co_return absl::OkStatus();
   };
   EXPECT_THAT(bench_.Run(body()), IsOk());
@@ -322,8 +324,14 @@ TEST_P(PipeTest, AFileIsSplicedIntoItAndWaitsForTheReader) {
   unlink(path.c_str());
 }
 
-INSTANTIATE_TEST_SUITE_P(Blocking, PipeTest, ::testing::Values(0));
-INSTANTIATE_TEST_SUITE_P(NonBlocking, PipeTest, ::testing::Values(O_NONBLOCK));
+std::string PipeTestName(const ::testing::TestParamInfo<std::tuple<int, Backend>>& info) {
+  return BackendName(std::get<Backend>(info.param));
+}
+INSTANTIATE_TEST_SUITE_P(Blocking, PipeTest,
+                         ::testing::Combine(::testing::Values(0), ::testing::ValuesIn(kRealBackends)), PipeTestName);
+INSTANTIATE_TEST_SUITE_P(NonBlocking, PipeTest,
+                         ::testing::Combine(::testing::Values(O_NONBLOCK), ::testing::ValuesIn(kRealBackends)),
+                         PipeTestName);
 
 }  // namespace
 }  // namespace proactor

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/backend/simulated_system.h"
 #include "proactor/errors.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
@@ -194,6 +195,32 @@ TEST_P(TcpStreamTest, HalfCloseLetsTheOtherDirectionGoOn) {
     co_await Try(connection.server.Shutdown(ShutdownHow::kBoth));
     std::string answer = co_await Try(ReadToEnd(connection.client));
     EXPECT_EQ(answer, "answer");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// What has arrived is taken before the end is seen, though epoll reports EPOLLHUP by then.
+TEST_P(TcpStreamTest, WhatIsUnreadComesBeforeTheEndWhenBothDirectionsAreClosed) {
+  auto body = []() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    // Whoever has waited once is known to epoll.
+    char buffer[4];
+    absl::StatusOr<size_t> n = co_await WithTimeout(absl::Milliseconds(1), connection.client.Read(buffer));
+    EXPECT_THAT(n, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    co_await Try(connection.client.Shutdown(ShutdownHow::kWrite));
+    std::string request = co_await Try(ReadToEnd(connection.server));
+    EXPECT_EQ(request, "");
+    co_await Try(connection.server.WriteAll("the last words"));
+    co_await Try(connection.server.Close());
+    co_await Try(Sleep(absl::Milliseconds(1)));  // The reports are taken with nobody waiting.
+    n = co_await connection.client.Read(buffer);
+    EXPECT_THAT(n, IsOk());
+    std::string text(buffer, n.value_or(0));
+    text += co_await Try(ReadToEnd(connection.client));
+    EXPECT_EQ(text, "the last words");
+    n = co_await connection.client.Read(buffer);
+    EXPECT_THAT(n, IsOkAndHolds(0u)) << "the end stays";
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());
@@ -411,6 +438,49 @@ TEST_P(TcpListenerTest, ACancelledAcceptLosesNoConnection) {
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(TcpListenerTest);
+
+// No kernel aborts one on request.
+class AbortedConnectionTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(AbortedConnectionTest);
+
+// Invariant 12: ECONNABORTED never reaches the user, whether the accept waits already or not.
+TEST_P(AbortedConnectionTest, IsPassedOver) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    for (bool waits : {false, true}) {
+      Bench bench(GetParam(), seed);
+      auto& simulation = static_cast<SimulatedSystem&>(bench.system());
+      auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+        TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+        SocketAddress address = co_await Try(listener.LocalAddress());
+        TcpStream server;
+        auto accept = [&]() -> Task<absl::Status> {
+          server = co_await Try(listener.Accept());
+          co_return absl::OkStatus();
+        };
+        if (waits) {
+          simulation.FailNext(SimulatedCall::kAccept, ECONNABORTED, 3);
+          group.Spawn(accept());
+          co_await Try(Sleep(absl::Milliseconds(1)));
+        }
+        TcpStream first = co_await Try(TcpStream::Connect(address));
+        if (!waits) {
+          EXPECT_TRUE(simulation.AbortNextConnection(listener.descriptor_number()));
+          group.Spawn(accept());
+        }
+        TcpStream second = co_await Try(TcpStream::Connect(address));
+        co_await group.Join();
+        TcpStream& accepted = waits ? first : second;
+        co_await Try(accepted.WriteAll("x"));
+        char buffer[1];
+        size_t n = co_await Try(server.Read(buffer));
+        EXPECT_EQ(n, 1u);
+        co_return absl::OkStatus();
+      };
+      EXPECT_THAT(bench.Run(WithTaskGroup(body)), IsOk()) << "seed " << seed << (waits ? ", waiting" : "");
+      EXPECT_GE(bench.counters().resubmissions.value(), waits ? 3 : 1);
+    }
+  }
+}
 
 // Invariant 11, the part about slots: a second reader ends the process, and the sentence names both.
 TEST(TcpStreamDeathTest, ASecondReaderEndsTheProcessWithASentence) {

@@ -12,7 +12,6 @@
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
-#include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
@@ -152,49 +151,47 @@ TEST_P(AllTest, CancelledFromOutsideCancelsAll) {
               StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
-TEST(AllInTimeTest, RunsAtTheSameTime) {
-  SimulatedWorld world;
-  EXPECT_THAT(world.Run(All(Sleep(absl::Seconds(3)), Sleep(absl::Seconds(5)), Sleep(absl::Seconds(4)))), IsOk());
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(5));
+class AllInTimeTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(AllInTimeTest);
+
+TEST_P(AllInTimeTest, RunsAtTheSameTime) {
+  EXPECT_THAT(Run(All(Sleep(absl::Seconds(3)), Sleep(absl::Seconds(5)), Sleep(absl::Seconds(4)))), IsOk());
+  EXPECT_EQ(Elapsed(), absl::Seconds(5));
 }
 
-TEST(AllInTimeTest, TheFirstFailureIsTheFirstInTime) {
-  SimulatedWorld world;
-  EXPECT_THAT(world.Run(All(FailAfter(absl::Seconds(2), absl::AbortedError("second")),
-                            FailAfter(absl::Seconds(1), absl::DataLossError("first")))),
+TEST_P(AllInTimeTest, TheFirstFailureIsTheFirstInTime) {
+  EXPECT_THAT(Run(All(FailAfter(absl::Seconds(2), absl::AbortedError("second")),
+                      FailAfter(absl::Seconds(1), absl::DataLossError("first")))),
               StatusIs(absl::StatusCode::kDataLoss, "first"));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+  EXPECT_EQ(Elapsed(), absl::Seconds(1));
 }
 
 // Completion beats cancellation.
-TEST(AllInTimeTest, SucceedsIfAllDoInSpiteOfACancellation) {
-  SimulatedWorld world;
+TEST_P(AllInTimeTest, SucceedsIfAllDoInSpiteOfACancellation) {
   auto stubborn = []() -> Task<absl::StatusOr<int>> {
     static_cast<void>(co_await Sleep(absl::Hours(1)));
     co_return 7;
   };
-  EXPECT_THAT(world.Run(WithTimeout(absl::Seconds(1), All(stubborn(), stubborn()))),
+  EXPECT_THAT(Run(WithTimeout(absl::Seconds(1), All(stubborn(), stubborn()))),
               IsOkAndHolds(std::tuple<int, int>(7, 7)));
 }
 
-TEST(AllInTimeTest, WaitsForWhoTakesItsTimeToEnd) {
-  SimulatedWorld world;
+TEST_P(AllInTimeTest, WaitsForWhoTakesItsTimeToEnd) {
   auto slow = []() -> Task<absl::Status> {
     static_cast<void>(co_await Sleep(absl::Hours(1)));
     co_return co_await Shield(Sleep(absl::Seconds(10)));
   };
-  EXPECT_THAT(world.Run(All(slow(), FailAfter(absl::Seconds(1), absl::AbortedError("no")))),
+  EXPECT_THAT(Run(All(slow(), FailAfter(absl::Seconds(1), absl::AbortedError("no")))),
               StatusIs(absl::StatusCode::kAborted));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(11));
+  EXPECT_EQ(Elapsed(), absl::Seconds(11));
 }
 
-TEST(AllInTimeTest, ADumpShowsWhoWaitsForWhat) {
-  SimulatedWorld world;
+TEST_P(AllInTimeTest, ADumpShowsWhoWaitsForWhat) {
   auto body = []() -> Task<absl::Status> { co_return co_await All(Sleep(absl::Seconds(1)), Sleep(absl::Seconds(2))); };
-  world.scheduler().Spawn(body(), "both");
-  world.scheduler().Turn(MonotonicTime::Past());
-  std::string dump = world.scheduler().Dump();
-  world.scheduler().Shutdown();
+  scheduler().Spawn(body(), "both");
+  scheduler().Turn(MonotonicTime::Past());
+  std::string dump = scheduler().Dump();
+  scheduler().Shutdown();
   EXPECT_THAT(dump, HasSubstr("waits for 2 children of its own"));
   EXPECT_THAT(dump, HasSubstr("sleep for another 1s"));
   EXPECT_THAT(dump, HasSubstr("sleep for another 2s"));

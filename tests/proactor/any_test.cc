@@ -9,7 +9,6 @@
 #include "gtest/gtest.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
-#include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
@@ -133,16 +132,18 @@ TEST_P(AnyTest, WrittenInlineDestroysEverythingOnce) {
   EXPECT_EQ(ledger.dropped(), 9);
 }
 
-TEST(AnyInTimeTest, WaitsForLosersToEnd) {
-  SimulatedWorld world;
+class AnyInTimeTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(AnyInTimeTest);
+
+TEST_P(AnyInTimeTest, WaitsForLosersToEnd) {
   auto slow = []() -> Task<absl::Status> {
     static_cast<void>(co_await Sleep(absl::Hours(1)));
     co_return co_await Shield(Sleep(absl::Seconds(10)));
   };
-  auto any = world.Run(Any(slow(), Sleep(absl::Seconds(1))));
+  auto any = Run(Any(slow(), Sleep(absl::Seconds(1))));
   EXPECT_EQ(any.first, 1u);
   EXPECT_THAT(std::get<0>(any.results), IsOk());
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(11));
+  EXPECT_EQ(Elapsed(), absl::Seconds(11));
 }
 
 }  // namespace

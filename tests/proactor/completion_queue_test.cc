@@ -11,7 +11,6 @@
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
-#include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
@@ -99,8 +98,10 @@ TEST_P(CompletionQueueTest, AfterCancelEveryResultCanBeTaken) {
   EXPECT_EQ(ledger.accepted(), 5);
 }
 
-TEST(CompletionQueueInTimeTest, ResultsComeInTheOrderOfCompletion) {
-  SimulatedWorld world;
+class CompletionQueueInTimeTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(CompletionQueueInTimeTest);
+
+TEST_P(CompletionQueueInTimeTest, ResultsComeInTheOrderOfCompletion) {
   std::vector<int> order;
   auto body = [&](Numbers& queue) -> Task<absl::Status> {
     for (int i : {3, 1, 5, 2, 4}) queue.Add(YieldAfter(absl::Seconds(i), i));
@@ -108,12 +109,11 @@ TEST(CompletionQueueInTimeTest, ResultsComeInTheOrderOfCompletion) {
     while (auto number = co_await Try(queue.Next())) order.push_back(**number);
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOk());
+  EXPECT_THAT(Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOk());
   EXPECT_THAT(order, ElementsAre(1, 2, 3, 4, 5));
 }
 
-TEST(CompletionQueueInTimeTest, ATaskMayAddAnother) {
-  SimulatedWorld world;
+TEST_P(CompletionQueueInTimeTest, ATaskMayAddAnother) {
   auto body = [&](Numbers& queue) -> Task<absl::StatusOr<int>> {
     auto first = [&]() -> Task<absl::StatusOr<int>> {
       queue.Add(YieldAfter(absl::Seconds(1), 2));
@@ -124,33 +124,30 @@ TEST(CompletionQueueInTimeTest, ATaskMayAddAnother) {
     while (auto number = co_await Try(queue.Next())) sum += **number;
     co_return sum;
   };
-  EXPECT_THAT(world.Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOkAndHolds(3));
+  EXPECT_THAT(Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOkAndHolds(3));
 }
 
-TEST(CompletionQueueInTimeTest, ACancelledNextTakesNothing) {
-  SimulatedWorld world;
+TEST_P(CompletionQueueInTimeTest, ACancelledNextTakesNothing) {
   auto body = [&](Numbers& queue) -> Task<absl::StatusOr<int>> {
     queue.Add(YieldAfter(absl::Seconds(2), 7));
     absl::Status late = (co_await WithTimeout(absl::Seconds(1), queue.Next())).status();
     EXPECT_THAT(late, StatusIs(absl::StatusCode::kDeadlineExceeded));
     co_return **co_await Try(queue.Next());
   };
-  EXPECT_THAT(world.Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOkAndHolds(7));
+  EXPECT_THAT(Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOkAndHolds(7));
 }
 
-TEST(CompletionQueueInTimeTest, CancelledFromOutsideCancelsBodyAndTasks) {
-  SimulatedWorld world;
+TEST_P(CompletionQueueInTimeTest, CancelledFromOutsideCancelsBodyAndTasks) {
   auto body = [&](Numbers& queue) -> Task<absl::Status> {
     queue.Add(YieldAfter(absl::Hours(2), 7));
     co_return (co_await queue.Next()).status();
   };
-  EXPECT_THAT(world.Run(WithTimeout(absl::Seconds(1), WithCompletionQueue<absl::StatusOr<int>>(body))),
+  EXPECT_THAT(Run(WithTimeout(absl::Seconds(1), WithCompletionQueue<absl::StatusOr<int>>(body))),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+  EXPECT_EQ(Elapsed(), absl::Seconds(1));
 }
 
-TEST(CompletionQueueInTimeTest, OfSeveralWhoWaitEachGetsAResultOrHearsThatNoneIsLeft) {
-  SimulatedWorld world;
+TEST_P(CompletionQueueInTimeTest, OfSeveralWhoWaitEachGetsAResultOrHearsThatNoneIsLeft) {
   std::vector<int> taken;
   int left_empty = 0;
   auto body = [&](Numbers& queue) -> Task<absl::Status> {
@@ -166,7 +163,7 @@ TEST(CompletionQueueInTimeTest, OfSeveralWhoWaitEachGetsAResultOrHearsThatNoneIs
     };
     co_return co_await WithTaskGroup(consumers);
   };
-  EXPECT_THAT(world.Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOk());
+  EXPECT_THAT(Run(WithCompletionQueue<absl::StatusOr<int>>(body)), IsOk());
   EXPECT_THAT(taken, ElementsAre(1, 2, 3, 4, 5));
   EXPECT_EQ(left_empty, 3);
 }

@@ -125,27 +125,28 @@ INSTANTIATE_ON_EVERY_BACKEND(EveryTest);
 
 // --- In simulated time, to the nanosecond. ---
 
-TEST(TickerTest, DoesNotDriftWhateverTheWorkBetweenTakes) {
-  SimulatedWorld world;
+class TickerTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(TickerTest);
+
+TEST_P(TickerTest, DoesNotDriftWhateverTheWorkBetweenTakes) {
   std::vector<absl::Duration> ticks;
   std::vector<int64_t> missed;
   auto body = [&]() -> Task<absl::Status> {
     Ticker ticker = Every(absl::Seconds(1));
     for (double work : {0.0, 0.9, 0.1, 1.0, 3.5, 0.25, 0.0}) {
       missed.push_back(co_await Try(ticker.Next()));
-      ticks.push_back(world.Elapsed());
+      ticks.push_back(Elapsed());
       co_await Try(Sleep(absl::Seconds(work)));
     }
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_THAT(Run(body()), IsOk());
   EXPECT_THAT(ticks, ElementsAre(absl::Seconds(0), absl::Seconds(1), absl::Seconds(2), absl::Seconds(3),
                                  absl::Seconds(4), absl::Seconds(7.5), absl::Seconds(8)));
   EXPECT_THAT(missed, ElementsAre(0, 0, 0, 0, 0, 2, 0));
 }
 
-TEST(TickerTest, APeriodThatIsNoWholeNumberOfNanosecondsDoesNotDrift) {
-  SimulatedWorld world;
+TEST_P(TickerTest, APeriodThatIsNoWholeNumberOfNanosecondsDoesNotDrift) {
   auto body = [&]() -> Task<absl::Status> {
     Ticker ticker = Every(absl::Nanoseconds(1) / 4 * 5);
     for (int i = 0; i <= 4'000; ++i) {
@@ -154,26 +155,25 @@ TEST(TickerTest, APeriodThatIsNoWholeNumberOfNanosecondsDoesNotDrift) {
     }
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(body()), IsOk());
-  EXPECT_EQ(world.Elapsed(), absl::Nanoseconds(5'000));
+  EXPECT_THAT(Run(body()), IsOk());
+  EXPECT_EQ(Elapsed(), absl::Nanoseconds(5'000));
 }
 
-TEST(TickerTest, APeriodShorterThanTheClockCanTellMissesTicksAndDoesNotDrift) {
-  SimulatedWorld world;
+TEST_P(TickerTest, APeriodShorterThanTheClockCanTellMissesTicksAndDoesNotDrift) {
   auto body = [&]() -> Task<absl::Status> {
     Ticker ticker = Every(absl::Nanoseconds(1) / 4);
     int64_t ticks = 0;
     for (int i = 0; i <= 100; ++i) ticks += 1 + co_await Try(ticker.Next());
-    EXPECT_EQ(ticks, absl::ToInt64Nanoseconds(world.Elapsed()) * 4 + 1);
+    EXPECT_EQ(ticks, absl::ToInt64Nanoseconds(Elapsed()) * 4 + 1);
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_THAT(Run(body()), IsOk());
 }
 
 // Cancelled a nanosecond before, with, and after the tick.
-TEST(TickerTest, CancelledAtEveryMomentItLosesNoTick) {
+TEST_P(TickerTest, CancelledAtEveryMomentItLosesNoTick) {
   for (int64_t timeout = 1; timeout <= 25; ++timeout) {
-    SimulatedWorld world;
+    Bench bench(GetParam());
     auto body = [&]() -> Task<absl::Status> {
       Ticker ticker = Every(absl::Nanoseconds(10));
       int64_t ticks = 0;
@@ -182,10 +182,10 @@ TEST(TickerTest, CancelledAtEveryMomentItLosesNoTick) {
         if (missed.ok()) ticks += 1 + *missed;
       }
       ticks += 1 + co_await Try(ticker.Next());
-      EXPECT_EQ(ticks, world.Elapsed() / absl::Nanoseconds(10) + 1) << timeout;
+      EXPECT_EQ(ticks, bench.Elapsed() / absl::Nanoseconds(10) + 1) << timeout;
       co_return absl::OkStatus();
     };
-    EXPECT_THAT(world.Run(body()), IsOk());
+    EXPECT_THAT(bench.Run(body()), IsOk());
   }
 }
 

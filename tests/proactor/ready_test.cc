@@ -121,8 +121,10 @@ TEST_P(StartAndWaitReadyTest, TheChildOwnsItsBody) {
   EXPECT_EQ(got, "kept");
 }
 
-TEST(StartAndWaitReadyInTimeTest, ACancelledStarterCancelsTheChildAndAwaitsIt) {
-  SimulatedWorld world;
+class StartAndWaitReadyInTimeTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(StartAndWaitReadyInTimeTest);
+
+TEST_P(StartAndWaitReadyInTimeTest, ACancelledStarterCancelsTheChildAndAwaitsIt) {
   absl::Status ended, started;
   auto child = [&](Ready<int>&) -> Task<absl::Status> {
     ended = co_await Sleep(absl::Hours(1));
@@ -131,18 +133,17 @@ TEST(StartAndWaitReadyInTimeTest, ACancelledStarterCancelsTheChildAndAwaitsIt) {
   };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     started = (co_await WithTimeout(absl::Seconds(1), StartAndWaitReady<int>(group, child))).status();
-    EXPECT_EQ(world.Elapsed(), absl::Seconds(4));
+    EXPECT_EQ(Elapsed(), absl::Seconds(4));
     co_return co_await Sleep(absl::Seconds(1));
   };
-  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   EXPECT_THAT(started, StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(ended, StatusIs(absl::StatusCode::kCancelled, HasSubstr("its start was cancelled")));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(5));
+  EXPECT_EQ(Elapsed(), absl::Seconds(5));
 }
 
 // Completion beats cancellation.
-TEST(StartAndWaitReadyInTimeTest, AChildThatIsReadyInSpiteOfACancellationIsDelivered) {
-  SimulatedWorld world;
+TEST_P(StartAndWaitReadyInTimeTest, AChildThatIsReadyInSpiteOfACancellationIsDelivered) {
   auto child = [&](Ready<int>& ready) -> Task<absl::Status> {
     static_cast<void>(co_await Sleep(absl::Hours(1)));
     ready.Set(7);
@@ -153,12 +154,11 @@ TEST(StartAndWaitReadyInTimeTest, AChildThatIsReadyInSpiteOfACancellationIsDeliv
     co_await Try(Sleep(absl::Seconds(1)));
     co_return value;
   };
-  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOkAndHolds(7));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(2));
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOkAndHolds(7));
+  EXPECT_EQ(Elapsed(), absl::Seconds(2));
 }
 
-TEST(StartAndWaitReadyInTimeTest, AChildInLineIsCancelledAsSoonAsItRuns) {
-  SimulatedWorld world;
+TEST_P(StartAndWaitReadyInTimeTest, AChildInLineIsCancelledAsSoonAsItRuns) {
   absl::Status ended;
   auto child = [&](Ready<int>& ready) -> Task<absl::Status> {
     ended = co_await Sleep(absl::Hours(1));
@@ -171,9 +171,9 @@ TEST(StartAndWaitReadyInTimeTest, AChildInLineIsCancelledAsSoonAsItRuns) {
     EXPECT_THAT(value, StatusIs(absl::StatusCode::kDeadlineExceeded));
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(WithTaskGroup(body, {.max_running = 1})), IsOk());
+  EXPECT_THAT(Run(WithTaskGroup(body, {.max_running = 1})), IsOk());
   EXPECT_THAT(ended, StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(5));
+  EXPECT_EQ(Elapsed(), absl::Seconds(5));
 }
 
 TEST(StartAndWaitReadyDeathTest, ReadyTwiceEndsTheProcessWithASentence) {

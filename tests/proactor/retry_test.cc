@@ -9,7 +9,6 @@
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
-#include "proactor/testing/simulated_world.h"
 #include "proactor/testing/status_matchers.h"
 #include "proactor/timeout.h"
 #include "proactor/try.h"
@@ -71,18 +70,19 @@ TEST_P(RetryTest, AFailureThatWillNotPassIsTheResultAtOnce) {
   EXPECT_EQ(flaky.attempts, 3);
 }
 
-TEST(RetryInTimeTest, DelaysGrowUpToTheGreatest) {
-  SimulatedWorld world;
+class RetryInTimeTest : public BackendTest {};
+INSTANTIATE_ON_VIRTUAL_BACKENDS(RetryInTimeTest);
+
+TEST_P(RetryInTimeTest, DelaysGrowUpToTheGreatest) {
   Flaky flaky{.failures = 5};
-  EXPECT_THAT(world.Run(Retry(
-                  flaky, {.attempts = 9, .first_delay = absl::Seconds(1), .max_delay = absl::Seconds(5), .jitter = 0})),
-              IsOkAndHolds(6));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(1 + 2 + 4 + 5 + 5));
+  EXPECT_THAT(
+      Run(Retry(flaky, {.attempts = 9, .first_delay = absl::Seconds(1), .max_delay = absl::Seconds(5), .jitter = 0})),
+      IsOkAndHolds(6));
+  EXPECT_EQ(Elapsed(), absl::Seconds(1 + 2 + 4 + 5 + 5));
 }
 
 // However often it was tried before, the next delay is found at once.
-TEST(RetryInTimeTest, ADelayThatDoesNotGrowCanBeUsedForEver) {
-  SimulatedWorld world;
+TEST_P(RetryInTimeTest, ADelayThatDoesNotGrowCanBeUsedForEver) {
   constexpr int kForEver = std::numeric_limits<int>::max();
   auto body = [&]() -> Task<absl::Status> {
     Loop& loop = *(co_await CurrentContext()).loop;
@@ -95,18 +95,18 @@ TEST(RetryInTimeTest, ADelayThatDoesNotGrowCanBeUsedForEver) {
     EXPECT_EQ(internal::DelayAfter(kForEver, options, loop), options.max_delay);
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(body()), IsOk());
+  EXPECT_THAT(Run(body()), IsOk());
 }
 
-TEST(RetryInTimeTest, JitterShortensADelayByItsPartAndTheSeedDecidesHowMuch) {
+TEST_P(RetryInTimeTest, JitterShortensADelayByItsPartAndTheSeedDecidesHowMuch) {
   std::set<absl::Duration> delays;
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     absl::Duration elapsed[2];
     for (absl::Duration& each : elapsed) {
-      SimulatedWorld world({.seed = seed});
+      Bench bench(GetParam(), seed);
       Flaky flaky{.failures = 1};
-      EXPECT_THAT(world.Run(Retry(flaky, {.first_delay = absl::Seconds(1), .jitter = .25})), IsOkAndHolds(2));
-      each = world.Elapsed();
+      EXPECT_THAT(bench.Run(Retry(flaky, {.first_delay = absl::Seconds(1), .jitter = .25})), IsOkAndHolds(2));
+      each = bench.Elapsed();
     }
     EXPECT_EQ(elapsed[0], elapsed[1]);
     EXPECT_GE(elapsed[0], absl::Milliseconds(750));
@@ -118,18 +118,16 @@ TEST(RetryInTimeTest, JitterShortensADelayByItsPartAndTheSeedDecidesHowMuch) {
   EXPECT_GT(*delays.rbegin(), absl::Milliseconds(950));
 }
 
-TEST(RetryInTimeTest, DoesNotSleepPastTheDeadline) {
-  SimulatedWorld world;
+TEST_P(RetryInTimeTest, DoesNotSleepPastTheDeadline) {
   Flaky flaky{.failures = 100};
-  EXPECT_THAT(world.Run(WithTimeout(absl::Seconds(5),
-                                    Retry(flaky, {.attempts = 9, .first_delay = absl::Seconds(1), .jitter = 0}))),
-              StatusIs(absl::StatusCode::kUnavailable, "not now"));
+  EXPECT_THAT(
+      Run(WithTimeout(absl::Seconds(5), Retry(flaky, {.attempts = 9, .first_delay = absl::Seconds(1), .jitter = 0}))),
+      StatusIs(absl::StatusCode::kUnavailable, "not now"));
   EXPECT_EQ(flaky.attempts, 3);
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(1 + 2));
+  EXPECT_EQ(Elapsed(), absl::Seconds(1 + 2));
 }
 
-TEST(RetryInTimeTest, ACancellationEndsAPause) {
-  SimulatedWorld world;
+TEST_P(RetryInTimeTest, ACancellationEndsAPause) {
   Flaky flaky{.failures = 100};
   absl::StatusOr<int> result = 0;
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
@@ -141,9 +139,9 @@ TEST(RetryInTimeTest, ACancellationEndsAPause) {
     group.Cancel();
     co_return absl::OkStatus();
   };
-  EXPECT_THAT(world.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
   EXPECT_THAT(result, StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_EQ(world.Elapsed(), absl::Seconds(1));
+  EXPECT_EQ(Elapsed(), absl::Seconds(1));
 }
 
 TEST(MayPassTest, WhatIsUnavailableOrLateMayPass) {

@@ -260,11 +260,13 @@ TEST_P(SchedulerTest, ABusyTaskCanBeCancelledBetweenItsTurns) {
 
 INSTANTIATE_ON_EVERY_BACKEND(SchedulerTest);
 
-// Threads: on the real backend only, because a simulation does not wait for threads.
+// Threads: on the real backends only, because a simulation does not wait for threads.
+
+class SchedulerThreadsTest : public BackendTest {};
+INSTANTIATE_ON_REAL_BACKENDS(SchedulerThreadsTest);
 
 // Invariant 7: no wake-up is lost, and one write at most wakes a sleeper.
-TEST(SchedulerThreadsTest, EveryPostOfEveryThreadIsCalledOnce) {
-  Bench bench(Backend::kIoUring);
+TEST_P(SchedulerThreadsTest, EveryPostOfEveryThreadIsCalledOnce) {
   constexpr int kThreads = 4;
   constexpr int kPosts = 5000;
   int received = 0;  // On the scheduler's thread only.
@@ -278,7 +280,7 @@ TEST(SchedulerThreadsTest, EveryPostOfEveryThreadIsCalledOnce) {
   for (int id = 0; id < kThreads; ++id) {
     threads.emplace_back([&, id] {
       for (int i = 0; i < kPosts; ++i) {
-        bench.scheduler().Post([&, id, i] {
+        scheduler().Post([&, id, i] {
           in_order = in_order && latest[id] == i - 1;
           latest[id] = i;
           ++received;
@@ -286,27 +288,26 @@ TEST(SchedulerThreadsTest, EveryPostOfEveryThreadIsCalledOnce) {
       }
     });
   }
-  EXPECT_THAT(bench.Run(body()), IsOk());
+  EXPECT_THAT(Run(body()), IsOk());
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(received, kThreads * kPosts);
   EXPECT_TRUE(in_order);
-  EXPECT_EQ(bench.counters().wakes_sent.value() + bench.counters().wakes_elided.value(), kThreads * kPosts);
+  EXPECT_EQ(counters().wakes_sent.value() + counters().wakes_elided.value(), kThreads * kPosts);
 }
 
 // A ping-pong with nothing else to wake the scheduler: a lost wake-up would hang it.
-TEST(SchedulerThreadsTest, APostWakesASchedulerThatSleepsForEver) {
-  Bench bench(Backend::kIoUring);
+TEST_P(SchedulerThreadsTest, APostWakesASchedulerThatSleepsForEver) {
   constexpr int kRounds = 2000;
   std::atomic<int> pings{0};
   std::atomic<bool> over{false};
   std::thread poster([&] {
     for (int i = 0; i < kRounds; ++i) {
-      bench.scheduler().Post([&] { pings.fetch_add(1); });
+      scheduler().Post([&] { pings.fetch_add(1); });
       while (pings.load() <= i) std::this_thread::yield();
     }
-    bench.scheduler().Post([&] { over = true; });
+    scheduler().Post([&] { over = true; });
   });
-  while (!over) bench.scheduler().Turn();
+  while (!over) scheduler().Turn();
   poster.join();
   EXPECT_EQ(pings.load(), kRounds);
 }

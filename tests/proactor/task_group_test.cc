@@ -485,16 +485,29 @@ TEST_P(TaskGroupTest, AGroupWithoutALimitHasRoom) {
 INSTANTIATE_ON_EVERY_BACKEND(TaskGroupTest);
 
 // The memory stays ours here, so that AddressSanitizer lets us look.
+// It names what was to be spawned, or who uses the group.
 TEST(TaskGroupDeathTest, UsedAfterItsEndEndsTheProcessWithASentence) {
   SimulatedWorld world;
   alignas(TaskGroup) static std::byte memory[sizeof(TaskGroup)];
-  auto use = [&]() -> Task<absl::Status> {
+  auto late_user = [](void (*use)(TaskGroup & group)) -> Task<absl::Status> {
     TaskGroup* group = new (memory) TaskGroup(co_await CurrentContext());
     group->~TaskGroup();
-    std::launder(group)->Spawn(FailAfter(absl::Seconds(1), absl::OkStatus()), {.name = "late"});
+    use(*std::launder(group));
     co_return absl::OkStatus();
   };
-  EXPECT_DEATH(world.Run(use()), "A TaskGroup was used after its end \\(Spawn of late\\)");
+  auto spawn_named = [](TaskGroup& group) {
+    group.Spawn(FailAfter(absl::Seconds(1), absl::OkStatus()), {.name = "late"});
+  };
+  auto spawn = [](TaskGroup& group) { group.Spawn(FailAfter(absl::Seconds(1), absl::OkStatus())); };
+  constexpr char kSpawnNamed[] = "used after its end .Spawn of late, .*FailAfter .task_group_test.cc:[0-9]+..: it";
+  constexpr char kSpawn[] = "used after its end .Spawn of .*FailAfter .task_group_test.cc:[0-9]+..: it";
+  EXPECT_DEATH(world.Run(late_user(spawn_named)), kSpawnNamed);
+  EXPECT_DEATH(world.Run(late_user(spawn)), kSpawn);
+
+  auto join = [](TaskGroup& group) { static_cast<void>(group.Join()); };
+  auto cancel = [](TaskGroup& group) { group.Cancel(); };
+  EXPECT_DEATH(world.Run(late_user(join)), "used after its end .Join in .* .task_group_test.cc:[0-9]+..: it");
+  EXPECT_DEATH(world.Run(late_user(cancel)), "used after its end .Cancel.: it");
 }
 
 }  // namespace

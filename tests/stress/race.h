@@ -131,6 +131,7 @@ std::span<const Scenario> SocketScenarios();
 std::span<const Scenario> FileScenarios();
 std::span<const Scenario> ProcessScenarios();
 std::span<const Scenario> TimeScenarios();
+std::span<const Scenario> ScopeScenarios();
 std::span<const Scenario> CombinatorScenarios();
 std::span<const Scenario> PrimitiveScenarios();
 std::span<const Scenario> MeetingScenarios();

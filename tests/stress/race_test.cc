@@ -37,9 +37,9 @@ namespace {
 // Where each table of scenarios is entered.
 std::vector<Scenario> Scenarios() {
   std::vector<Scenario> all;
-  for (std::span<const Scenario> table : {SocketScenarios(), FileScenarios(), ProcessScenarios(), TimeScenarios(),
-                                          CombinatorScenarios(), PrimitiveScenarios(), MeetingScenarios(),
-                                          ValueScenarios()}) {
+  for (std::span<const Scenario> table :
+       {SocketScenarios(), FileScenarios(), ProcessScenarios(), TimeScenarios(), ScopeScenarios(),
+        CombinatorScenarios(), PrimitiveScenarios(), MeetingScenarios(), ValueScenarios()}) {
     all.insert(all.end(), table.begin(), table.end());
   }
   return all;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accept, connect, recv, send, the two for lists, receive and its pool, close: no byte, no connection and no buffer is
-// lost.
+// accept, connect, recv, send, the two for lists, the halves of a stream, receive and its pool, close: no byte, no
+// connection and no buffer is lost.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -13,6 +13,7 @@
 #include "proactor/buffer_pool.h"
 #include "proactor/errors.h"
 #include "proactor/net/tcp.h"
+#include "proactor/net/tcp_halves.h"
 #include "proactor/task_group.h"
 #include "proactor/try.h"
 #include "tests/stress/race.h"
@@ -37,7 +38,8 @@ Task<absl::StatusOr<Connection>> Connect() {
 using Transfer = Task<absl::StatusOr<size_t>>;
 
 // Reads once, into one buffer or into several.
-Transfer ReadOnce(Race& race, TcpStream& stream, std::span<char> buffer) {
+template <class Reader>
+Transfer ReadOnce(Race& race, Reader& stream, std::span<char> buffer) {
   co_return co_await race.Interrupted(stream.Read(buffer.first(race.UpTo(buffer.size()))));
 }
 Transfer ReadListOnce(Race& race, TcpStream& stream, std::span<char> buffer) {
@@ -47,7 +49,8 @@ Transfer ReadListOnce(Race& race, TcpStream& stream, std::span<char> buffer) {
 }
 
 // Writes once; yields how much of `rest` is gone, which after an interruption is what the failure says.
-Transfer WriteOnce(Race& race, TcpStream& stream, std::string_view rest) {
+template <class Writer>
+Transfer WriteOnce(Race& race, Writer& stream, std::string_view rest) {
   std::string_view piece = rest.substr(0, race.UpTo(500));
   absl::Status status = co_await race.Interrupted(stream.WriteAll(piece));
   if (!status.ok() && !Interruption(status)) co_return status;
@@ -66,7 +69,9 @@ Transfer WriteListOnce(Race& race, TcpStream& stream, std::string_view rest) {
 }
 
 // Reads, some interrupted, until the end of the stream; whatever is not an interruption must be bytes.
-Task<absl::StatusOr<std::string>> ReadInterrupted(Race& race, TcpStream& stream, decltype(&ReadOnce) read) {
+template <class Reader>
+Task<absl::StatusOr<std::string>> ReadInterrupted(Race& race, Reader& stream,
+                                                  Transfer (*read)(Race&, Reader&, std::span<char>)) {
   std::string all;
   char buffer[64];
   while (true) {
@@ -81,7 +86,7 @@ Task<absl::StatusOr<std::string>> ReadInterrupted(Race& race, TcpStream& stream,
   }
 }
 
-Task<absl::Status> Exchange(Race& race, decltype(&ReadOnce) read, decltype(&WriteOnce) write) {
+Task<absl::Status> Exchange(Race& race, decltype(&ReadOnce<TcpStream>) read, decltype(&WriteOnce<TcpStream>) write) {
   Connection connection = co_await Try(Connect());
   const std::string sent = Pattern(2000);
   std::string received;
@@ -101,8 +106,38 @@ Task<absl::Status> Exchange(Race& race, decltype(&ReadOnce) read, decltype(&Writ
   co_return Expect(received == sent, "bytes were lost, repeated or mixed up");
 }
 
-Task<absl::Status> Streams(Race& race) { return Exchange(race, &ReadOnce, &WriteOnce); }
+Task<absl::Status> Streams(Race& race) { return Exchange(race, &ReadOnce<TcpStream>, &WriteOnce<TcpStream>); }
 Task<absl::Status> StreamsOfLists(Race& race) { return Exchange(race, &ReadListOnce, &WriteListOnce); }
+
+// Each half has an owner, and goes with it: the end of a stream is that of its writer.
+Task<absl::Status> Halves(Race& race) {
+  Connection connection = co_await Try(Connect());
+  const std::string sent = Pattern(1000);
+  std::array<std::string, 2> received;
+  auto write = [&](TcpWriteHalf half) -> Task<absl::Status> {
+    for (std::string_view rest = sent; !rest.empty();) {
+      rest.remove_prefix(co_await Try(WriteOnce(race, half, rest)));
+      co_await Try(Sleep(race.Moment()));
+    }
+    co_return absl::OkStatus();
+  };
+  auto read = [&](TcpReadHalf half, std::string& all) -> Task<absl::Status> {
+    all = co_await Try(ReadInterrupted(race, half, &ReadOnce<TcpReadHalf>));
+    co_return absl::OkStatus();
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpHalves client = std::move(connection.client).Split();
+    TcpHalves server = std::move(connection.server).Split();
+    group.Spawn(write(std::move(client.writer)));
+    group.Spawn(write(std::move(server.writer)));
+    group.Spawn(read(std::move(client.reader), received[0]));
+    group.Spawn(read(std::move(server.reader), received[1]));
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  co_await Try(WithTaskGroup(body));
+  co_return Expect(received[0] == sent && received[1] == sent, "bytes were lost, repeated or mixed up");
+}
 
 // One of the ways to read, into a pool that other streams use too.
 Task<absl::StatusOr<std::string>> ReceiveOnce(Race& race, TcpStream& stream, BufferPool& pool) {
@@ -308,10 +343,9 @@ Task<absl::Status> ClosesInUse(Race& race) {
 }
 
 constexpr Scenario kScenarios[] = {
-    {"Streams", &Streams},         {"StreamsOfLists", &StreamsOfLists},
-    {"Receives", &Receives},       {"DroppedReceives", &DroppedReceives},
-    {"Connections", &Connections}, {"Closes", &Closes},
-    {"ClosesInUse", &ClosesInUse}};
+    {"Streams", &Streams},   {"StreamsOfLists", &StreamsOfLists},   {"Halves", &Halves},
+    {"Receives", &Receives}, {"DroppedReceives", &DroppedReceives}, {"Connections", &Connections},
+    {"Closes", &Closes},     {"ClosesInUse", &ClosesInUse}};
 
 }  // namespace
 

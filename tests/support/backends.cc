@@ -61,6 +61,7 @@ Bench::Bench(Backend backend, uint64_t seed) {
       world_ = MakeFakeEpollWorld({.seed = seed});
       break;
   }
+  start_ = scheduler().Now();
 }
 
 Bench::~Bench() = default;

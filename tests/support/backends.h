@@ -15,7 +15,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "proactor/monotonic_time.h"
 #include "proactor/scheduler.h"
 #include "proactor/task.h"
 #include "proactor/testing/simulated_world.h"
@@ -28,10 +30,12 @@ enum class Backend { kIoUring, kEpoll, kSimulated, kFakeIoUring, kFakeEpoll };
 
 // Those with a kernel.
 inline constexpr Backend kRealBackends[] = {Backend::kIoUring, Backend::kEpoll};
+// With no kernel, in virtual time.
+inline constexpr Backend kVirtualBackends[] = {Backend::kSimulated, Backend::kFakeIoUring, Backend::kFakeEpoll};
 
 std::string BackendName(Backend backend);
 
-// With no kernel, in virtual time.
+// One of kVirtualBackends.
 inline bool IsSimulated(Backend backend) { return backend != Backend::kIoUring && backend != Backend::kEpoll; }
 
 // A scheduler on the backend. A simulated one moves 1 to n bytes at a time, as its seed says.
@@ -50,10 +54,13 @@ class Bench {
   // For calls of the test's own, which may block.
   System& system() { return world_ != nullptr ? world_->system() : scheduler().proactor().system(); }
   const Counters& counters() { return scheduler().counters(); }
+  // Since it was made. Virtual time passes only while everything waits.
+  absl::Duration Elapsed() { return scheduler().Now() - start_; }
 
  private:
   std::unique_ptr<SimulatedWorld> world_;
   std::unique_ptr<Scheduler> scheduler_;
+  MonotonicTime start_;
 };
 
 class BackendTest : public ::testing::TestWithParam<Backend> {
@@ -66,6 +73,16 @@ class BackendTest : public ::testing::TestWithParam<Backend> {
   Scheduler& scheduler() { return bench_.scheduler(); }
   System& system() { return bench_.system(); }
   const Counters& counters() { return bench_.counters(); }
+  absl::Duration Elapsed() { return bench_.Elapsed(); }
+
+  // What it waited for took as long; in real time, at least.
+  void ExpectElapsed(absl::Duration duration) {
+    if (simulated()) {
+      EXPECT_EQ(Elapsed(), duration);
+    } else {
+      EXPECT_GE(Elapsed(), duration);
+    }
+  }
 
  private:
   Bench bench_{GetParam()};
@@ -78,6 +95,8 @@ class BackendTest : public ::testing::TestWithParam<Backend> {
   INSTANTIATE_ON_BACKENDS(Test, ::testing::Values(Backend::kIoUring, Backend::kEpoll, Backend::kSimulated,        \
                                                   Backend::kFakeIoUring, Backend::kFakeEpoll))
 #define INSTANTIATE_ON_REAL_BACKENDS(Test) INSTANTIATE_ON_BACKENDS(Test, ::testing::ValuesIn(kRealBackends))
+// What is about exact moments, or takes hours.
+#define INSTANTIATE_ON_VIRTUAL_BACKENDS(Test) INSTANTIATE_ON_BACKENDS(Test, ::testing::ValuesIn(kVirtualBackends))
 
 }  // namespace proactor
 

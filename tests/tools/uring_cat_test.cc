@@ -309,6 +309,22 @@ TEST_F(UringCatBackendTest, PrintsThroughEpollWhereIoUringIsForbiddenAndSaysSo) 
   EXPECT_THAT(ending.error, AllOf(HasSubstr("io_uring_setup: Operation not permitted"), HasSubstr("using epoll\n")));
 }
 
+TEST_F(UringCatBackendTest, ThroughEpollItMakesNoCallOfIoUring) {
+  const unsigned kCalls[] = {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register};
+  Command command = {.program = kCat, .arguments = {"--backend=epoll", File("a", "1"), "-"}, .filter = FatalOn(kCalls)};
+
+  EXPECT_THAT(RunToEnd(command, "piped"), Prints("1piped"));
+  command.arguments[0] = "--backend=auto";
+  EXPECT_EQ(RunToEnd(command, "piped").signal, SIGSYS) << "the filter catches nobody";
+}
+
+TEST_F(UringCatBackendTest, PrintsThroughABackendOfItsOwnChoice) {
+  Ending ending = RunToEnd({.program = kCat, .arguments = {"--backend=auto", File("a", "1")}});
+
+  EXPECT_EQ(ending.output, "1");
+  EXPECT_EQ(ending.exit_status, 0);
+}
+
 TEST_F(UringCatBackendTest, DoesNotGoOnThroughAnotherThanTheOneAskedFor) {
   Command command = {.program = kCat,
                      .arguments = {"--backend=io_uring", File("a", "1")},
