@@ -237,7 +237,7 @@ void IoUringProactor::AdvanceLine() {
     multishot.backend_state &= ~kToAdjust;
     Adjust(multishot);
     if ((multishot.backend_state & kToAdjust) != 0) break;  // No room.
-    completed_directly_ |= GoesOn(multishot, multishot.home->ready_queue);
+    if (multishot.waiting != nullptr) completed_directly_ |= GoesOn(multishot, multishot.waiting->loop().ready_queue);
   }
   if (!cancels_.empty()) SubmitCancels();
   while (!line_.empty()) {
