@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -59,9 +58,9 @@ struct WaitOp {
   static constexpr Readiness kReadiness = Readiness::kRead;
   using Value = int;
   Descriptor* descriptor;
-  std::optional<int> AtOnce(Loop& loop) const {
+  bool HasResult(Loop& loop) const {
     descriptor->multishot->home = &loop;
-    return std::nullopt;
+    return false;
   }
   void Prepare(io_uring_sqe& entry) const {
     entry.opcode = IORING_OP_NOP;  // Where there is no waiting for it.
