@@ -4,11 +4,14 @@
 
 #include "proactor/operation/receive.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -236,8 +239,18 @@ TEST_P(ReceiveTest, WhoIsCancelledInTheLineTakesNoBuffer) {
   EXPECT_EQ(pool.usage().waiting, 0);
 }
 
+bool KernelIsAtLeast(int major, int minor) {
+  utsname name;
+  int have_major = 0, have_minor = 0;
+  uname(&name);
+  std::sscanf(name.release, "%d.%d", &have_major, &have_minor);
+  return std::pair(have_major, have_minor) >= std::pair(major, minor);
+}
+
 TEST_P(ReceiveTest, WhoDoesNotReceiveIsNotReadAheadWithoutBound) {
   constexpr size_t kMost = 32 << 10;
+  // An older kernel goes on as long as something comes, into all that is provided.
+  const bool limits_rounds = simulated() || KernelIsAtLeast(6, 8);
   BufferPool pool({.smallest = 1024, .largest = 1024, .most_bytes = 8 << 20, .most_unread = kMost});
   std::string sent = Pattern(simulated() ? 200'000 : 4'000'000);
   auto body = [&]() -> Task<absl::Status> {
@@ -252,7 +265,9 @@ TEST_P(ReceiveTest, WhoDoesNotReceiveIsNotReadAheadWithoutBound) {
         // Time for the sender to get far ahead.
         if (received.size() % 50 == 0) co_await Try(Sleep(absl::Microseconds(100)));
         // What the kernel had begun with when it was told: a round of its own.
-        EXPECT_LE(pool.usage().received, static_cast<int>(kMost / 1024 + 160));
+        if (limits_rounds) {
+          EXPECT_LE(pool.usage().received, static_cast<int>(kMost / 1024 + 160));
+        }
       }
       co_return absl::OkStatus();
     };
@@ -481,7 +496,7 @@ TEST_P(ReceiveTest, BuffersGrowWithBulkAndShrinkWithChat) {
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
     std::string received;
-    std::string sent = Pattern(60'000);
+    std::string sent = Pattern(simulated() ? 60'000 : 2'000'000);  // More than any socket holds.
     size_t largest = 0;
     auto bulk = [&](TaskGroup& group) -> Task<absl::Status> {
       group.Spawn([&]() -> Task<absl::Status> { co_return co_await connection.client.WriteAll(sent); });
@@ -538,6 +553,10 @@ TEST_P(ReceiveTest, WhatIsOnLoanIsReportedWithWhoTookIt) {
 
 TEST_P(ReceiveTest, ThousandsWaitForOneBuffer) {
   const int streams = simulated() ? 50 : 1000;
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
   BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64});
   int served = 0;
   auto body = [&]() -> Task<absl::Status> {
