@@ -7,6 +7,7 @@
 
 #include "proactor/descriptor.h"
 #include "proactor/log.h"
+#include "proactor/proactor.h"
 #include "proactor/remote_message.h"
 
 namespace proactor {
