@@ -195,10 +195,7 @@ Buffer BufferStore::Received(BufferSlot& slot, size_t size) {
 void ReturnBuffer(BufferSlot& slot) {
   BufferStore& store = *slot.store;
   if (!store.thread_.IsThisThread() || store.loop_ended_) return store.ReturnFromElsewhere(slot);
-  if (!store.line_.empty() || store.self_ != nullptr) return store.PutBack(slot);
-  BufferStore::SizeClass& size_class = store.classes_[slot.size_class];
-  store.out_bytes_ -= size_class.size;
-  store.MakeFree(size_class, slot);
+  store.PutBack(slot);
 }
 
 void BufferStore::ReturnFromElsewhere(BufferSlot& slot) {
@@ -266,7 +263,7 @@ void BufferStore::PoolEnds(const std::shared_ptr<BufferStore>& self) {
   if (loop_ended_) lock.lock();
   int on_loan = usage().on_loan;
   std::string who = Dump();
-  if (loop_ended_) lock.unlock();
+  if (lock.owns_lock()) lock.unlock();
   if (on_loan > 0) {
     Log(LogSeverity::kError, absl::StrCat("A BufferPool has ended while ", on_loan,
                                           " of its buffers were on loan; drop them first. Who took them:\n", who));

@@ -53,6 +53,14 @@ Task<absl::StatusOr<std::string>> ReceiveToEnd(TcpStream& stream, BufferPool& po
   }
 }
 
+// From here on the server receives by itself, where it can.
+Task<absl::Status> ReceiveOne(Connection& connection, BufferPool& pool) {
+  co_await Try(connection.client.WriteAll("1"));
+  Buffer chunk = co_await Try(connection.server.Receive(pool));
+  EXPECT_EQ(chunk.view(), "1");
+  co_return absl::OkStatus();
+}
+
 Task<absl::Status> WriteAndFinish(TcpStream& stream, std::string_view bytes) {
   co_await Try(stream.WriteAll(bytes));
   co_return stream.Shutdown(ShutdownHow::kWrite);
@@ -457,11 +465,7 @@ TEST_P(ReceiveTest, APeerIsToldByAResetThatItsBytesWereNotRead) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
-    co_await Try(connection.client.WriteAll("1"));
-    {
-      Buffer chunk = co_await Try(connection.server.Receive(pool));
-      EXPECT_EQ(chunk.view(), "1");
-    }
+    co_await Try(ReceiveOne(connection, pool));
     co_await Try(connection.client.WriteAll("2"));
     co_await Try(Sleep(absl::Milliseconds(5)));
     connection.server = TcpStream();
@@ -601,6 +605,23 @@ class ReceiveThreadsTest : public BackendTest {
   }
 };
 
+class ReceiveDeathTest : public BackendTest {};
+
+// Though the second scheduler may lie where the first did.
+TEST_P(ReceiveDeathTest, APoolIsOfOneSchedulerOnly) {
+  BufferPool pool;
+  auto receive = [&] {
+    auto body = [&]() -> Task<absl::Status> {
+      Connection connection = co_await Try(Connect());
+      co_return co_await ReceiveOne(connection, pool);
+    };
+    Bench bench(GetParam());
+    EXPECT_THAT(bench.Run(body()), IsOk());
+  };
+  receive();
+  EXPECT_DEATH(receive(), "used by two schedulers");
+}
+
 TEST_P(ReceiveThreadsTest, ABufferThatIsDroppedElsewhereComesHome) {
   BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64});
   auto body = [&]() -> Task<absl::Status> {
@@ -641,11 +662,7 @@ TEST_P(ReceiveThreadsTest, AStreamTakesWhatItHasReceivedToAnotherScheduler) {
   BufferPool pool({.smallest = 64, .largest = 64});
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
-    co_await Try(connection.client.WriteAll("1"));
-    {
-      Buffer chunk = co_await Try(connection.server.Receive(pool));
-      EXPECT_EQ(chunk.view(), "1");
-    }
+    co_await Try(ReceiveOne(connection, pool));
     std::string sent = Pattern(1000);
     co_await Try(connection.client.WriteAll(sent));
     EXPECT_THAT(connection.client.Shutdown(ShutdownHow::kWrite), IsOk());
@@ -669,11 +686,7 @@ TEST_P(ReceiveThreadsTest, AStreamIsClosedWhileItComesToAnotherScheduler) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
-    co_await Try(connection.client.WriteAll("1"));
-    {
-      Buffer chunk = co_await Try(connection.server.Receive(pool));
-      EXPECT_EQ(chunk.view(), "1");
-    }
+    co_await Try(ReceiveOne(connection, pool));
     BufferPool other;
     absl::Status received = absl::UnknownError("has not ended");
     std::string order;
@@ -708,11 +721,7 @@ TEST_P(ReceiveThreadsTest, AStreamThatReceivesIsClosedOnAnotherScheduler) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
-    co_await Try(connection.client.WriteAll("1"));
-    {
-      Buffer chunk = co_await Try(connection.server.Receive(pool));
-      EXPECT_EQ(chunk.view(), "1");
-    }
+    co_await Try(ReceiveOne(connection, pool));
     auto close = [&]() -> Task<absl::Status> { co_return co_await connection.server.Close(); };
     absl::Status status = co_await Elsewhere(close);
     EXPECT_THAT(status, IsOk());
@@ -728,11 +737,7 @@ TEST_P(ReceiveThreadsTest, AStreamThatReceivesIsDroppedOnAnotherThread) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
-    co_await Try(connection.client.WriteAll("1"));
-    {
-      Buffer chunk = co_await Try(connection.server.Receive(pool));
-      EXPECT_EQ(chunk.view(), "1");
-    }
+    co_await Try(ReceiveOne(connection, pool));
     std::thread thread([stream = std::move(connection.server)] {});
     thread.join();
     char byte[1];
@@ -766,6 +771,7 @@ TEST_P(ReceiveThreadsTest, AListenerTakesItsConnectionsToAnotherScheduler) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+INSTANTIATE_ON_REAL_BACKENDS(ReceiveDeathTest);
 INSTANTIATE_ON_REAL_BACKENDS(ReceiveThreadsTest);
 
 // Kernels that seem to have what it takes to receive by themselves, and have not. Yields whether it is used.
