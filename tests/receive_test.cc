@@ -467,6 +467,7 @@ TEST_P(ReceiveTest, APeerIsToldByAResetThatItsBytesWereNotRead) {
     Connection connection = co_await Try(Connect());
     co_await Try(ReceiveOne(connection, pool));
     co_await Try(connection.client.WriteAll("2"));
+    AwaitDelivery(system(), connection.client.descriptor_number());
     co_await Try(Sleep(absl::Milliseconds(5)));
     connection.server = TcpStream();
     char byte[1];
@@ -666,6 +667,7 @@ TEST_P(ReceiveThreadsTest, AStreamTakesWhatItHasReceivedToAnotherScheduler) {
     std::string sent = Pattern(1000);
     co_await Try(connection.client.WriteAll(sent));
     EXPECT_THAT(connection.client.Shutdown(ShutdownHow::kWrite), IsOk());
+    AwaitDelivery(system(), connection.client.descriptor_number());
     // Time to read ahead here: nothing more happens to the stream while it moves.
     co_await Try(Sleep(absl::Milliseconds(20)));
     std::string received;
@@ -755,7 +757,7 @@ TEST_P(ReceiveThreadsTest, AListenerTakesItsConnectionsToAnotherScheduler) {
     std::vector<TcpStream> clients;
     for (int i = 0; i < 10; ++i) clients.push_back(co_await Try(TcpStream::Connect(address)));
     TcpStream first = co_await Try(listener.Accept());
-    co_await Try(Sleep(absl::Milliseconds(5)));
+    co_await Try(Sleep(absl::Milliseconds(50)));
     int accepted = 0;
     auto there = [&]() -> Task<absl::Status> {
       for (; accepted < 9; ++accepted) {

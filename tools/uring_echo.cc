@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "proactor/backend_choice.h"
 #include "proactor/buffer_pool.h"
@@ -40,20 +41,21 @@ using namespace proactor;  // An example shows the library's names as its users 
 
 // Thousands of clients may come at once; one that finds the queue full comes again after a second.
 constexpr int kBacklog = 4096;
-constexpr absl::Duration kDrainTime = absl::Milliseconds(800);
 
 constexpr char kUsage[] =
-    "Usage: uring-echo [--listen=ADDRESS:PORT] [--backend=auto|io_uring|epoll]\n"
+    "Usage: uring-echo [--listen=ADDRESS:PORT] [--backend=auto|io_uring|epoll] [--drain=TIME]\n"
     "Send back what TCP clients send, until SIGINT or SIGTERM.\n"
     "\n"
     "      --listen=ADDRESS:PORT  where to listen (127.0.0.1:7000); port 0 picks a free one\n"
     "      --backend=BACKEND      what to ask the kernel through: io_uring, epoll, or auto (the\n"
     "                             default): io_uring, and epoll where that is refused\n"
+    "      --drain=TIME           how long connections may take to end after a first signal (800ms);\n"
+    "                             such as 30s, or inf\n"
     "      --help                 show this text and exit\n"
     "      --version              show the version and exit\n"
     "\n"
     "The first line of standard output is the address that it listens on. A first signal ends\n"
-    "the listening; connections that do not end by themselves within 800 ms, or before a second\n"
+    "the listening; connections that do not end by themselves in that time, or before a second\n"
     "signal, are reset. The last line of standard error counts the connections, the bytes sent\n"
     "back, the connections that failed (as when a client resets), and those that were reset here.\n";
 
@@ -98,23 +100,29 @@ Task<absl::Status> Accept(TcpListener listener, TaskGroup& connections, BufferPo
 }
 
 // The first signal ends the listening; the second, or the time that connections have to end by themselves, the rest.
-Task<absl::Status> ObeySignals(SignalSet& signals, TaskGroup& service) {
+Task<absl::Status> ObeySignals(SignalSet& signals, absl::Duration drain, TaskGroup& service) {
   co_await Try(signals.Wait());
   service.scope().StopSoon();
-  absl::StatusOr<Signal> second = co_await WithTimeout(kDrainTime, signals.Wait());
+  absl::StatusOr<Signal> second = co_await WithTimeout(drain, signals.Wait());
   service.Cancel();
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Serve(SocketAddress address, Totals& totals) {
+struct Options {
+  SocketAddress address = SocketAddress::Loopback(7000);
+  std::optional<BackendChoice> backend;  // Nothing: as for every program of the library.
+  absl::Duration drain = absl::Milliseconds(800);
+};
+
+Task<absl::Status> Serve(const Options& options, Totals& totals) {
   SignalSet signals = co_await Try(SignalSet::Block(SIGINT, SIGTERM));
-  TcpListener listener = co_await Try(TcpListener::Listen(address, {.backlog = kBacklog}));
+  TcpListener listener = co_await Try(TcpListener::Listen(options.address, {.backlog = kBacklog}));
   SocketAddress bound = co_await Try(listener.LocalAddress());
   std::cout << bound.ToString() << std::endl;
   if (!std::cout) co_return ErrnoToStatus(errno, "standard output");
   BufferPool pool;
   co_return co_await WithTaskGroup([&](TaskGroup& service) -> Task<absl::Status> {
-    service.Spawn(ObeySignals(signals, service), {.name = "signals"});
+    service.Spawn(ObeySignals(signals, options.drain, service), {.name = "signals"});
     co_await Try(
         WithTaskGroup([&](TaskGroup& connections) { return Accept(std::move(listener), connections, pool, totals); }));
     service.Cancel();  // All connections have ended.
@@ -129,11 +137,6 @@ int Print(std::string_view text) {
   return 1;
 }
 
-struct Options {
-  SocketAddress address = SocketAddress::Loopback(7000);
-  std::optional<BackendChoice> backend;  // Nothing: as for every program of the library.
-};
-
 int WrongValue(std::string_view flag, const absl::Status& status) {
   std::cerr << "uring-echo: " << flag << ": " << status.message() << "\n";
   return 2;
@@ -141,9 +144,10 @@ int WrongValue(std::string_view flag, const absl::Status& status) {
 
 // What `main` is to return already, if anything.
 std::optional<int> Parse(int argc, char** argv, Options& options) {
-  enum { kListen = 256, kBackend, kHelp, kVersion };
+  enum { kListen = 256, kBackend, kDrain, kHelp, kVersion };
   static constexpr option kOptions[] = {{"listen", required_argument, nullptr, kListen},
                                         {"backend", required_argument, nullptr, kBackend},
+                                        {"drain", required_argument, nullptr, kDrain},
                                         {"help", no_argument, nullptr, kHelp},
                                         {"version", no_argument, nullptr, kVersion},
                                         {nullptr, 0, nullptr, 0}};
@@ -159,6 +163,11 @@ std::optional<int> Parse(int argc, char** argv, Options& options) {
       absl::StatusOr<BackendChoice> backend = ParseBackendChoice(optarg);
       if (!backend.ok()) return WrongValue("--backend", backend.status());
       options.backend = *backend;
+    } else if (choice == kDrain) {
+      if (!absl::ParseDuration(optarg, &options.drain) || options.drain < absl::ZeroDuration()) {
+        return WrongValue("--drain", absl::InvalidArgumentError(absl::StrCat(
+                                         "\"", optarg, "\" is not a time, such as 800ms, 1.5s, 2m or inf")));
+      }
     } else {
       std::cerr << "Try 'uring-echo --help' for more information.\n";
       return 2;
@@ -194,7 +203,7 @@ int main(int argc, char** argv) {
   OpenStandardDescriptors();
   RaiseDescriptorLimit();
   Totals totals;
-  absl::Status status = Run(Serve(options.address, totals), {.backend = options.backend});
+  absl::Status status = Run(Serve(options, totals), {.backend = options.backend});
   if (!status.ok()) {
     std::cerr << "uring-echo: " << status.message() << "\n";
     return 1;

@@ -72,8 +72,9 @@ TEST_P(CancelScopeTest, OnlyAWaitInsideTheScopeIsCancelled) {
     CancelScope outer(context);
     CancelScope shielded(outer.context(), CancelScope::kShielded);
     CancelScope elsewhere(context);
-    outer.SetTimeout(absl::Milliseconds(1));
-    elsewhere.SetTimeout(absl::Milliseconds(1));
+    const MonotonicTime soon = scheduler().Now() + absl::Milliseconds(1);
+    outer.SetDeadline(soon);
+    elsewhere.SetDeadline(soon);
     absl::Status in_shield = co_await internal::InScope(shielded, Sleep(absl::Milliseconds(5)));
     EXPECT_THAT(in_shield, IsOk());
     EXPECT_TRUE(outer.cancelled() && elsewhere.cancelled());

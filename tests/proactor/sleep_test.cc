@@ -35,8 +35,9 @@ TEST_P(SleepTest, IsNeverEarly) {
 TEST_P(SleepTest, ThoseWithEarlierDeadlinesWakeFirst) {
   std::vector<int> order;
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    const MonotonicTime start = scheduler().Now();
     auto sleeper = [&](int milliseconds) -> Task<absl::Status> {
-      co_await Try(Sleep(absl::Milliseconds(milliseconds)));
+      co_await Try(SleepUntil(start + absl::Milliseconds(milliseconds)));
       order.push_back(milliseconds);
       co_return absl::OkStatus();
     };

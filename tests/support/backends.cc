@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/backends.h"
 
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "proactor/backend/epoll_proactor.h"
 #include "proactor/backend/io_uring_proactor.h"
+#include "proactor/backend/simulated_system.h"
 #include "proactor/feature.h"
 #include "proactor/log.h"
 #include "tests/support/fake_epoll_world.h"
@@ -39,6 +43,12 @@ T Checked(absl::StatusOr<T> made) {
 }
 
 }  // namespace
+
+void AwaitDelivery(System& system, int socket) {
+  if (dynamic_cast<SimulatedSystem*>(&system) != nullptr) return;
+  int left = 1;
+  while (ioctl(socket, SIOCOUTQ, &left) == 0 && left > 0) poll(nullptr, 0, 1);
+}
 
 Bench::Bench(Backend backend, uint64_t seed) {
   switch (backend) {

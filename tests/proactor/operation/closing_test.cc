@@ -206,6 +206,7 @@ TEST_P(ClosingTest, ASpliceIntoAPipeThatIsBeingClosedKeepsNothing) {
 TEST_P(ClosingTest, AByteThatHasComeIsDelivered) {
   auto send_and_close = [&]() -> Task<absl::Status> {
     WriteToServer("x");
+    AwaitDelivery(system(), connection_.client->number);
     // The reader has its result, or is about to get it, and has not run.
     scheduler().proactor().Wait(MonotonicTime::Past());
     if (simulated()) co_await Try(Sleep(absl::Milliseconds(1)));

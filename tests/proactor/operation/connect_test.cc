@@ -17,6 +17,7 @@ class ConnectTest : public OperationTest {
     return {.descriptor = socket.get(), .address = address.data(), .size = address.size()};
   }
   void TakeConnection(const Listener& listener) {
+    AwaitReadable(listener.descriptor);
     int result;
     while ((result = system().Accept(listener.descriptor->number, nullptr, nullptr)) == -EINTR) {
     }
@@ -55,6 +56,7 @@ TEST_P(ConnectTest, WhatIsNoSocketIsAnError) {
 TEST_P(ConnectTest, AnAttemptThatWaitsForRoomCanBeCancelled) {
   Listener listener = MakeListener(system(), 0);
   OwnedDescriptor first = MakeClient(system(), listener.address);
+  AwaitReadable(listener.descriptor);
   OwnedDescriptor socket = MakeSocket(system());
   EXPECT_THAT(AwaitWithTimeout(absl::Milliseconds(20), Connect(socket, listener.address)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -64,6 +66,7 @@ TEST_P(ConnectTest, AnAttemptThatWaitsForRoomSucceedsWhenThereIsSome) {
   for (int flags : {0, static_cast<int>(SOCK_NONBLOCK)}) {
     Listener listener = MakeListener(system(), 0);
     OwnedDescriptor first = MakeClient(system(), listener.address);
+    AwaitReadable(listener.descriptor);
     OwnedDescriptor socket = MakeSocket(system(), flags);
     EXPECT_THAT(AwaitWhile(Connect(socket, listener.address), [&] { TakeConnection(listener); }), IsOk());
     int sent = -EINTR;
@@ -75,6 +78,7 @@ TEST_P(ConnectTest, AnAttemptThatWaitsForRoomSucceedsWhenThereIsSome) {
 TEST_P(ConnectTest, AnAttemptThatWaitsForRoomFailsWhenTheListenerIsGone) {
   Listener listener = MakeListener(system(), 0);
   OwnedDescriptor first = MakeClient(system(), listener.address);
+  AwaitReadable(listener.descriptor);
   OwnedDescriptor socket = MakeSocket(system());
   absl::Status status = AwaitWhile(Connect(socket, listener.address), [&] { listener.descriptor = OwnedDescriptor(); });
   EXPECT_EQ(ErrnoOf(status), ECONNREFUSED) << status;

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "proactor/blocking_pool.h"
+#include "proactor/cancellation.h"
 #include "proactor/errors.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/proactor/operation/operands.h"
@@ -153,15 +155,25 @@ TEST_P(EpollOpenTest, AFifoWhoseOtherEndNobodyOpensDelaysItsScope) {
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     bool ended = false;
-    auto open_other_end = [&]() -> Task<absl::Status> {
-      co_await Try(Sleep(absl::Milliseconds(30)));
+    CancelScope opening(co_await CurrentContext());
+    auto cancel_and_open_other_end = [&]() -> Task<absl::Status> {
+      BlockingPool& pool = BlockingPool::Shared();
+      // What no thread has taken yet would not be delayed.
+      do {
+        co_await Try(Sleep(absl::Milliseconds(1)));
+      } while (pool.waiting_jobs() > 0 || pool.threads() == pool.idle_threads());
+      opening.Cancel();
+      co_await Try(Sleep(absl::Milliseconds(1)));
       EXPECT_FALSE(ended);
-      close(open(path.c_str(), O_RDWR | O_NONBLOCK));
+      int writer;
+      // Until that thread is in open(2).
+      while ((writer = open(path.c_str(), O_WRONLY | O_NONBLOCK)) < 0) co_await Try(Sleep(absl::Milliseconds(1)));
+      close(writer);
       co_return absl::OkStatus();
     };
-    group.Spawn(open_other_end());
+    group.Spawn(cancel_and_open_other_end());
     absl::StatusOr<OwnedDescriptor> reader =
-        co_await WithTimeout(absl::Milliseconds(1), MakeOperation(Open(path, O_RDONLY)));
+        co_await internal::InScope(opening, MakeOperation(Open(path, O_RDONLY)));
     ended = true;
     EXPECT_THAT(reader, IsOk());
     co_await group.Join();

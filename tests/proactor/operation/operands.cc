@@ -28,6 +28,8 @@ void ExpectDone(int result, std::string_view what) {
   if (result < 0) ADD_FAILURE() << what << ": " << std::strerror(-result);
 }
 
+bool IsSimulated(System& system) { return dynamic_cast<SimulatedSystem*>(&system) != nullptr; }
+
 // For what a test does to files by hand, on a thread that it may block.
 System& MayBlock(System& system) { return system.may_block() ? system : System::Real(); }
 
@@ -58,7 +60,7 @@ OwnedDescriptor MakeClient(System& system, const SocketAddress& address) {
   while (result == -EINPROGRESS || result == -EALREADY) {
     // The simulated one tells the outcome when asked again, a real one when its softirq has had a processor.
     pollfd asked = {client->number, POLLOUT, 0};
-    if (dynamic_cast<SimulatedSystem*>(&system) == nullptr) poll(&asked, 1, -1);
+    if (!IsSimulated(system)) poll(&asked, 1, -1);
     result = Uninterrupted(connect);
   }
   ExpectDone(result, "connect");
@@ -69,10 +71,17 @@ Connection MakeConnection(System& system) {
   Listener listener = MakeListener(system);
   Connection connection;
   connection.client = MakeClient(system, listener.address);
+  AwaitReadable(listener.descriptor);
   int number = Uninterrupted([&] { return system.Accept(listener.descriptor->number, nullptr, nullptr); });
   ExpectDone(number, "accept");
   connection.server = OwnedDescriptor(system, number, DescriptorKind::kSocket);
   return connection;
+}
+
+void AwaitReadable(const OwnedDescriptor& descriptor) {
+  if (IsSimulated(descriptor->system)) return;
+  pollfd asked = {descriptor->number, POLLIN, 0};
+  poll(&asked, 1, -1);
 }
 
 PipeEnds MakePipe(System& system) {

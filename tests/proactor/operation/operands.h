@@ -64,6 +64,9 @@ struct PipeEnds {
 };
 PipeEnds MakePipe(System& system);
 
+// Waits until a listener has a connection; as `AwaitDelivery` (backends.h).
+void AwaitReadable(const OwnedDescriptor& descriptor);
+
 OwnedDescriptor OpenFile(System& system, const std::string& path, int flags);
 void WriteNow(const OwnedDescriptor& descriptor, std::string_view bytes);
 

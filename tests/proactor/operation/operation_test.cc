@@ -115,6 +115,7 @@ TEST_P(UserOperationTest, ItsFailureSaysWhatItWantsToSay) {
 // Invariant 3: the bytes that it had taken are in the buffer, and it says so.
 TEST_P(UserOperationTest, CancelledInTheMiddleSaysHowFarItGot) {
   WriteNow(connection_.client, "123");
+  AwaitDelivery(system(), connection_.client->number);
   absl::StatusOr<std::string_view> text = AwaitWithTimeout(
       absl::Milliseconds(20), user::ReceiveExactlyOp{.descriptor = connection_.server.get(), .buffer = buffer_});
   ASSERT_THAT(text, StatusIs(absl::StatusCode::kDeadlineExceeded));

@@ -98,6 +98,7 @@ TEST_P(RecvListTest, ACancelledWaitTakesNoBytes) {
 TEST(RecvListOpTest, RoomThatIsLeftMeansThatThereIsNoMoreForNow) {
   Connection connection = MakeConnection(System::Real());
   WriteNow(connection.client, "01234");
+  AwaitDelivery(System::Real(), connection.client->number);
   char first[2], second[2];
   std::span<char> buffers[] = {first, second};
   RecvListOp op = {.descriptor = connection.server.get(), .list = ListTransfer<std::span<char>>(buffers)};
