@@ -84,6 +84,7 @@ constexpr FeatureOpcode kFeatureOpcodes[] = {
 constexpr unsigned kSmallestRing = 32;
 // The kernel gives locked memory back from a worker, once a ring's last reference is gone.
 constexpr absl::Duration kMemoryComesBack = absl::Milliseconds(20);
+constexpr int kPauses = 5;
 constexpr unsigned kTestRing = 8;
 // Much more than requests take that need not wait.
 constexpr int64_t kTestNanoseconds = 1'000'000'000;
@@ -158,7 +159,7 @@ absl::Status Ring::SetUp(RingOptions options) {
   if (!Has(Feature::kSingleIssuer)) record_.TurnOffFor(Feature::kDeferTaskrun, Feature::kSingleIssuer);
   FeatureSet wanted = record_.on();
   RingOptions size = options;
-  bool paused = false;
+  int pauses = 0;
   io_uring_params params;
   while (true) {
     params = {};
@@ -173,7 +174,7 @@ absl::Status Ring::SetUp(RingOptions options) {
       size.completions = std::max(size.completions / 2, 2 * size.entries);
       continue;
     }
-    if (std::exchange(paused, true)) return ErrnoToStatus(ENOMEM, "io_uring_setup");
+    if (pauses++ == kPauses) return ErrnoToStatus(ENOMEM, "io_uring_setup");
     kernel_.machine().Pause(kMemoryComesBack);
     size = options;
   }
