@@ -142,7 +142,9 @@ int BufferStore::ProvidedFor(int size_class) {
     BufferSlot* free = std::exchange(first.free, nullptr);
     while (free != nullptr) MakeFree(first, *std::exchange(free, free->next));
   }
-  if (first.group != nullptr && first.provided == 0) Grow(first);
+  // Better by calls than for ever into another size.
+  if (first.group == nullptr) return -1;
+  if (first.provided == 0) Grow(first);
   if (first.provided > 0) return size_class;
   for (int other = size_class + 1; other < size_classes(); ++other) {
     if (classes_[static_cast<size_t>(other)].provided > 0) return other;

@@ -776,19 +776,24 @@ TEST_P(ReceiveThreadsTest, AListenerTakesItsConnectionsToAnotherScheduler) {
 INSTANTIATE_ON_REAL_BACKENDS(ReceiveDeathTest);
 INSTANTIATE_ON_REAL_BACKENDS(ReceiveThreadsTest);
 
-// Kernels that seem to have what it takes to receive by themselves, and have not. Yields whether it is used.
-bool ReceivesByItself(FakeKernelProfile profile) {
+// Kernels that seem to have what it takes to receive by themselves, and have not. Yields whether it is used, and the
+// most that came in one buffer.
+bool ReceivesByItself(FakeKernelProfile profile, size_t& largest) {
   auto world = MakeFakeRingWorld({.seed = 7}, {.profile = profile, .faults = FakeFaults::All()});
   const Proactor& proactor = world->scheduler().proactor();
   EXPECT_TRUE(proactor.capabilities().Has(Feature::kMultishotReceive));
-  BufferPool pool;
+  BufferPool pool({.smallest = 64, .largest = 4096});
   std::string sent = Pattern(300'000), received;
   auto body = [&]() -> Task<absl::Status> {
     Connection connection = co_await Try(Connect());
     auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
       group.Spawn(WriteAndFinish(connection.client, sent));
-      received = co_await Try(ReceiveToEnd(connection.server, pool));
-      co_return absl::OkStatus();
+      while (true) {
+        Buffer chunk = co_await Try(connection.server.Receive(pool));
+        if (chunk.empty()) co_return absl::OkStatus();
+        received += chunk.view();
+        largest = std::max(largest, chunk.size());
+      }
     };
     co_return co_await WithTaskGroup(exchange);
   };
@@ -799,16 +804,27 @@ bool ReceivesByItself(FakeKernelProfile profile) {
 }
 
 TEST(ReceiveKernelTest, ARequestThatIsRefusedIsNotMadeAgain) {
-  EXPECT_TRUE(ReceivesByItself(FakeKernelProfile::Newest()));
+  size_t largest = 0;
+  EXPECT_TRUE(ReceivesByItself(FakeKernelProfile::Newest(), largest));
   FakeKernelProfile refuses = FakeKernelProfile::Newest();
   refuses.multishot_receive = false;
-  EXPECT_FALSE(ReceivesByItself(refuses));
+  EXPECT_FALSE(ReceivesByItself(refuses, largest));
 }
 
 TEST(ReceiveKernelTest, WithoutMemoryForARingOfBuffersCallsReceive) {
   FakeKernelProfile refuses = FakeKernelProfile::Newest();
-  refuses.buffer_rings = false;
-  EXPECT_TRUE(ReceivesByItself(refuses)) << "it may have memory for the next pool";
+  refuses.buffer_rings = 0;
+  size_t largest = 0;
+  EXPECT_TRUE(ReceivesByItself(refuses, largest)) << "it may have memory for the next pool";
+}
+
+// With memory for small buffers only, bulk is not received in small ones for ever.
+TEST(ReceiveKernelTest, WithoutMemoryForARingOfLargerBuffersCallsReceiveThose) {
+  FakeKernelProfile refuses = FakeKernelProfile::Newest();
+  refuses.buffer_rings = 1;
+  size_t largest = 0;
+  ReceivesByItself(refuses, largest);
+  EXPECT_GT(largest, 64u);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ class FakeBuffers {
   // As io_uring_register(2): 0 or -errno.
   int Register(const io_uring_buf_reg& registration);
   int Unregister(unsigned group);
+  size_t groups() const { return groups_.size(); }
 
   // The oldest that the user has added to the group.
   std::optional<Buffer> Take(unsigned group);

@@ -105,7 +105,7 @@ int FakeKernel::Register(int fd, unsigned opcode, void* argument, unsigned count
       registered_.erase(static_cast<int>(static_cast<io_uring_rsrc_update*>(argument)->offset));
       return 1;
     case IORING_REGISTER_PBUF_RING:
-      if (!options_.profile.buffer_rings) return -ENOMEM;
+      if (ring->buffers().groups() == options_.profile.buffer_rings) return -ENOMEM;
       return ring->buffers().Register(*static_cast<const io_uring_buf_reg*>(argument));
     case IORING_UNREGISTER_PBUF_RING:
       return ring->buffers().Unregister(static_cast<const io_uring_buf_reg*>(argument)->bgid);

@@ -30,7 +30,7 @@ struct FakeKernelProfile {
   unsigned hidden_operation = ~0u;  // One that is not there all the same.
   unsigned largest_ring = 32768;  // Entries; beyond them there is not enough locked memory (ENOMEM).
   int setup_error = 0;            // Whatever is asked for: EPERM, ENOSYS.
-  bool buffer_rings = true;       // There is memory for rings of provided buffers (ENOMEM).
+  size_t buffer_rings = 1000;     // For so many rings of provided buffers there is memory (ENOMEM).
 
   bool multishot_poll = true;          // Linux 5.13; EINVAL before.
   bool multishot_accept = true;        // Linux 5.19
