@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -91,6 +94,26 @@ nlohmann::ordered_json OrNull(const std::optional<Value>& value) {
   return value.has_value() ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
 }
 
+// The way that each operation takes; nothing of what could not be found out.
+std::vector<std::pair<std::string, std::string>> Routes(const Capabilities& capabilities) {
+  std::vector<std::pair<std::string, std::string>> routes;
+  for (const Capability& capability : capabilities.features) {
+    const FeatureFacts& facts = proactor::FactsOf(capability.feature);
+    if (IsOperation(facts)) routes.emplace_back(facts.name, capabilities.RouteOf(facts.feature));
+  }
+  if (routes.empty()) return routes;
+  // What is no single request: receiving into a pool of buffers, and functions that block.
+  std::string receive = "poll, then call";
+  if (capabilities.backend == "epoll") receive = "epoll, then call";
+  if (capabilities.backend == "io_uring" && capabilities.Has(Feature::kMultishotReceive) &&
+      capabilities.Has(Feature::kBufferRing)) {
+    receive = "ring, one request for many";
+  }
+  routes.emplace_back("receive", receive);
+  routes.emplace_back("function", "pool");
+  return routes;
+}
+
 }  // namespace
 
 std::vector<std::string> Remedies(const Probe& probe) {
@@ -126,9 +149,8 @@ std::string ToText(const Probe& probe) {
                             on ? std::string(facts.purpose) : capability.why);
     }
     absl::StrAppend(&text, "\noperations\n");
-    for (const FeatureFacts& facts : proactor::AllFeatures()) {
-      if (!IsOperation(facts)) continue;
-      absl::StrAppendFormat(&text, "  %-10s %s\n", std::string(facts.name), probe.capabilities.RouteOf(facts.feature));
+    for (const auto& [operation, route] : Routes(probe.capabilities)) {
+      absl::StrAppendFormat(&text, "  %-10s %s\n", operation, route);
     }
   }
   std::vector<std::string> remedies = Remedies(probe);
@@ -165,8 +187,8 @@ std::string ToJson(const Probe& probe) {
     json["features"][std::string(facts.name)] = {{"state", StateWord(capability.state)},
                                                  {"why", capability.why},
                                                  {"since", FirstKernel(facts.feature)}};
-    if (IsOperation(facts)) json["operations"][std::string(facts.name)] = capabilities.RouteOf(facts.feature);
   }
+  for (const auto& [operation, route] : Routes(capabilities)) json["operations"][operation] = route;
   json["remedies"] = Remedies(probe);
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

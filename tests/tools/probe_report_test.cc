@@ -68,7 +68,8 @@ TEST(ProbeReportTest, NothingWouldMakeTheBestBetter) {
               AllOf(HasSubstr("kernel            6.18.0\n"), HasSubstr("memlock 8388608 bytes, nofile unlimited"),
                     HasSubstr("io_uring_setup allowed, io_uring_enter allowed"),
                     HasSubstr("queues            256 entries, 4096 completions\n"), Not(HasSubstr("\n  no ")),
-                    HasSubstr("\n  accept     ring\n"), HasSubstr("nothing would make it better")));
+                    HasSubstr("\n  accept     ring\n"), HasSubstr("\n  receive    ring, one request for many\n"),
+                    HasSubstr("\n  function   pool\n"), HasSubstr("nothing would make it better")));
 }
 
 TEST(ProbeReportTest, WhatIsRefusedIsNamedWithItsReason) {
@@ -77,7 +78,7 @@ TEST(ProbeReportTest, WhatIsRefusedIsNamedWithItsReason) {
               AllOf(HasSubstr("io_uring_setup refused: Operation not permitted"),
                     HasSubstr("backend           epoll\n"),
                     HasSubstr("  no  defer_taskrun       operations go through epoll\n"),
-                    HasSubstr("\n  accept     epoll, then call\n")));
+                    HasSubstr("\n  accept     epoll, then call\n"), HasSubstr("\n  receive    epoll, then call\n")));
 }
 
 TEST(ProbeReportTest, EachThingThatIsMissingHasItsRemedy) {
@@ -152,6 +153,9 @@ TEST(ProbeReportTest, JsonSaysTheSame) {
   EXPECT_EQ(json["features"]["defer_taskrun"]["since"], "Linux 6.1");
   EXPECT_EQ(json["features"]["fsync"]["state"], "disabled");
   EXPECT_EQ(json["operations"]["fsync"], "pool");
+  EXPECT_EQ(json["operations"]["receive"], "ring, one request for many");
+  Lack(probe, Feature::kBufferRing, Capability::kLacking, "Linux 5.19 has it");
+  EXPECT_EQ(nlohmann::json::parse(ToJson(probe))["operations"]["receive"], "poll, then call");
   EXPECT_EQ(json["remedies"].size(), 1u);
 }
 
