@@ -27,7 +27,11 @@ class Offload::Job final : public BlockingJob, public RemoteMessage {
     owner.threads_inside_.fetch_sub(1, std::memory_order_release);
   }
 
-  void Receive() override { Finish(result_); }
+  void Receive() override {
+    // It was ready when it was sent here, but a terminal has not always the room that it promises. Asked for again.
+    bool found_nothing = result_ == -EAGAIN && operation->readiness() != Readiness::kBlocking;
+    Finish(found_nothing ? -EINTR : result_);
+  }
 
   void Finish(int result) {
     OperationBase& finished = *std::exchange(operation, nullptr);

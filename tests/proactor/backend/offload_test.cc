@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/offload.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <memory>
 #include <semaphore>
 #include <thread>
@@ -9,12 +12,16 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "proactor/backend/epoll_proactor.h"
+#include "proactor/descriptor.h"
+#include "proactor/operation/operation.h"
+#include "proactor/operation/read.h"
 #include "proactor/run_blocking.h"
 #include "proactor/scheduler.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
 #include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
 #include "proactor/try.h"
 
 namespace proactor {
@@ -92,6 +99,34 @@ TEST_F(OffloadTest, CancelEndsWhatHasNotBegunAndWaitsForWhatHas) {
   EXPECT_THAT(first_status, IsOk());
   EXPECT_THAT(second_status, StatusIs(absl::StatusCode::kCancelled));
   EXPECT_FALSE(ran_second);
+}
+
+// A terminal says that it has room, and has not: that is for nobody to hear.
+TEST_F(OffloadTest, WhatAThreadFindsNotReadyIsAskedForAgain) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+  char byte = 0;
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    OwnedDescriptor reader(System::Real(), ends[0], DescriptorKind::kPipe);
+    OwnedDescriptor writer(System::Real(), ends[1], DescriptorKind::kPipe);
+    ReadOp read;
+    read.descriptor = reader.get();
+    read.buffer = {&byte, 1};
+    absl::StatusOr<size_t> late = co_await WithTimeout(absl::Milliseconds(5), MakeOperation(read));
+    EXPECT_THAT(late, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    auto write_later = [&]() -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Milliseconds(5)));
+      EXPECT_EQ(write(writer->number, "x", 1), 1);
+      co_return absl::OkStatus();
+    };
+    group.Spawn(write_later());
+    absl::StatusOr<size_t> n = co_await MakeOperation(read);
+    EXPECT_THAT(n, IsOkAndHolds(1u));
+    co_await group.Join();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(scheduler_.Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(byte, 'x');
 }
 
 TEST_F(OffloadTest, ManyAtOnceAllComeBack) {
