@@ -340,6 +340,49 @@ TEST(FakeRingTest, ACancelledMultishotAcceptMayHaveTakenAConnection) {
   EXPECT_THAT(outcomes, ElementsAre(std::vector<bool>{false}, std::vector<bool>{true, false}));
 }
 
+// Each send without a copy has a result, and later a notification that its buffer is free, which is its last.
+TEST(FakeRingTest, SendsWithoutACopyTellLaterWhenTheirBuffersAreFree) {
+  constexpr uint64_t kSends = 4;
+  std::set<std::vector<uint64_t>> orders;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    FakeBench bench({.faults = FakeFaults::All()}, seed);
+    SimulatedSystem& system = bench.system;
+    int listener = system.Socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_EQ(system.Listen(listener, 1), 0);
+    sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    system.SocketName(listener, reinterpret_cast<sockaddr*>(&address), &size);
+    int client = system.Socket(AF_INET, SOCK_STREAM, 0);
+    while (system.Connect(client, reinterpret_cast<sockaddr*>(&address), size) != 0) {
+    }
+    for (uint64_t i = 0; i < kSends; ++i) {
+      io_uring_sqe& entry = bench.Push(IORING_OP_SEND_ZC, i, client);
+      entry.addr = reinterpret_cast<uintptr_t>(bench.buffer);
+      entry.len = 1;
+    }
+    std::vector<uint64_t> order;
+    std::map<uint64_t, unsigned> results, notifications;
+    for (int i = 0; i < 1000 && notifications.size() < kSends; ++i) {
+      bench.Enter(1);
+      for (const io_uring_cqe& completion : bench.Reap()) {
+        order.push_back(completion.user_data);
+        if ((completion.flags & IORING_CQE_F_NOTIF) != 0) {
+          EXPECT_EQ(completion.flags & IORING_CQE_F_MORE, 0u);
+          EXPECT_EQ(results[completion.user_data], 1u) << "the result comes first";
+          ++notifications[completion.user_data];
+        } else {
+          EXPECT_NE(completion.flags & IORING_CQE_F_MORE, 0u);
+          ++results[completion.user_data];
+        }
+      }
+    }
+    EXPECT_EQ(order.size(), 2 * kSends);
+    EXPECT_EQ(notifications.size(), kSends);
+    orders.insert(order);
+  }
+  EXPECT_GT(orders.size(), 10u) << "each seed has its own moments";
+}
+
 TEST(FakeRingTest, OneThreadMayUseIt) {
   FakeBench bench;
   std::thread other([&] { EXPECT_EQ(bench.Enter(), -EEXIST); });
