@@ -776,12 +776,17 @@ TEST_P(ReceiveThreadsTest, AListenerTakesItsConnectionsToAnotherScheduler) {
 INSTANTIATE_ON_REAL_BACKENDS(ReceiveDeathTest);
 INSTANTIATE_ON_REAL_BACKENDS(ReceiveThreadsTest);
 
-// Kernels that seem to have what it takes to receive by themselves, and have not. Yields whether it is used, and the
-// most that came in one buffer.
-bool ReceivesByItself(FakeKernelProfile profile, size_t& largest) {
+struct Reception {
+  bool by_itself;      // The kernel is still asked to receive by itself.
+  size_t largest = 0;  // What came in one buffer.
+};
+
+// Over kernels that seem to have what it takes to receive by themselves, and have not.
+Reception ReceiveOver(FakeKernelProfile profile) {
   auto world = MakeFakeRingWorld({.seed = 7}, {.profile = profile, .faults = FakeFaults::All()});
   const Proactor& proactor = world->scheduler().proactor();
   EXPECT_TRUE(proactor.capabilities().Has(Feature::kMultishotReceive));
+  Reception reception;
   BufferPool pool({.smallest = 64, .largest = 4096});
   std::string sent = Pattern(300'000), received;
   auto body = [&]() -> Task<absl::Status> {
@@ -792,7 +797,7 @@ bool ReceivesByItself(FakeKernelProfile profile, size_t& largest) {
         Buffer chunk = co_await Try(connection.server.Receive(pool));
         if (chunk.empty()) co_return absl::OkStatus();
         received += chunk.view();
-        largest = std::max(largest, chunk.size());
+        reception.largest = std::max(reception.largest, chunk.size());
       }
     };
     co_return co_await WithTaskGroup(exchange);
@@ -800,31 +805,28 @@ bool ReceivesByItself(FakeKernelProfile profile, size_t& largest) {
   EXPECT_THAT(world->Run(body()), IsOk());
   EXPECT_TRUE(received == sent);
   EXPECT_EQ(pool.usage().on_loan + pool.usage().received, 0);
-  return proactor.capabilities().Has(Feature::kMultishotReceive);
+  reception.by_itself = proactor.capabilities().Has(Feature::kMultishotReceive);
+  return reception;
 }
 
 TEST(ReceiveKernelTest, ARequestThatIsRefusedIsNotMadeAgain) {
-  size_t largest = 0;
-  EXPECT_TRUE(ReceivesByItself(FakeKernelProfile::Newest(), largest));
+  EXPECT_TRUE(ReceiveOver(FakeKernelProfile::Newest()).by_itself);
   FakeKernelProfile refuses = FakeKernelProfile::Newest();
   refuses.multishot_receive = false;
-  EXPECT_FALSE(ReceivesByItself(refuses, largest));
+  EXPECT_FALSE(ReceiveOver(refuses).by_itself);
 }
 
 TEST(ReceiveKernelTest, WithoutMemoryForARingOfBuffersCallsReceive) {
   FakeKernelProfile refuses = FakeKernelProfile::Newest();
   refuses.buffer_rings = 0;
-  size_t largest = 0;
-  EXPECT_TRUE(ReceivesByItself(refuses, largest)) << "it may have memory for the next pool";
+  EXPECT_TRUE(ReceiveOver(refuses).by_itself) << "it may have memory for the next pool";
 }
 
 // With memory for small buffers only, bulk is not received in small ones for ever.
 TEST(ReceiveKernelTest, WithoutMemoryForARingOfLargerBuffersCallsReceiveThose) {
   FakeKernelProfile refuses = FakeKernelProfile::Newest();
   refuses.buffer_rings = 1;
-  size_t largest = 0;
-  ReceivesByItself(refuses, largest);
-  EXPECT_GT(largest, 64u);
+  EXPECT_GT(ReceiveOver(refuses).largest, 64u);
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class Offload::Job final : public BlockingJob, public RemoteMessage {
   }
 
   void Receive() override {
-    // It was ready when it was sent here, but a terminal has not always the room that it promises. Asked for again.
+    // It was ready when it was sent here, but a terminal has not always the room that it promises, and whoever else
+    // writes to a pipe may have been faster. It is asked for again, and so waits again.
     bool found_nothing = result_ == -EAGAIN && operation->readiness() != Readiness::kBlocking;
     Finish(found_nothing ? -EINTR : result_);
   }

@@ -22,6 +22,4 @@ std::optional<int> SpliceOp::Immediate() const {
   return possible && size > 0 ? std::nullopt : std::optional(-EINVAL);
 }
 
-bool SpliceOp::Advance(int result) const { return result != -EAGAIN; }
-
 }  // namespace proactor

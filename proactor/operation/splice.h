@@ -32,8 +32,6 @@ struct SpliceOp {
   int Perform(System& system) const;
   // -EINVAL, as splice(2) says to a pair that it cannot do; and for zero bytes, which would read as the end.
   std::optional<int> Immediate() const;
-  // Whoever else writes to the pipe may have been faster: then the wait begins again.
-  bool Advance(int result) const;
   size_t ToValue(int result) const { return static_cast<size_t>(result); }
 };
 

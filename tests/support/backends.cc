@@ -55,8 +55,10 @@ absl::StatusOr<std::unique_ptr<IoUringProactor>> CreateIoUring() {
 
 }  // namespace
 
+bool IsSimulated(System& system) { return dynamic_cast<SimulatedSystem*>(&system) != nullptr; }
+
 void AwaitDelivery(System& system, int socket) {
-  if (dynamic_cast<SimulatedSystem*>(&system) != nullptr) return;
+  if (IsSimulated(system)) return;
   int left = 1;
   while (ioctl(socket, SIOCOUTQ, &left) == 0 && left > 0) poll(nullptr, 0, 1);
 }

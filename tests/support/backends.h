@@ -38,6 +38,8 @@ std::string BackendName(Backend backend);
 // One of kVirtualBackends.
 inline bool IsSimulated(Backend backend) { return backend != Backend::kIoUring && backend != Backend::kEpoll; }
 
+bool IsSimulated(System& system);
+
 // Waits until what this socket has sent has reached the peer, for which a softirq of the kernel's must have had a
 // processor. Simulated, that takes virtual time, and nothing is done here.
 void AwaitDelivery(System& system, int socket);

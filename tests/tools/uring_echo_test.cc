@@ -222,7 +222,7 @@ class UringEchoTest : public ::testing::TestWithParam<const char*> {
     std::vector<std::string> arguments;
     arguments.push_back("--listen=" + address);
     arguments.push_back(std::string("--backend=") + GetParam());
-    arguments.push_back("--drain=1h");  // What ends, ends by itself or by a second signal.
+    arguments.push_back("--drain=inf");  // What ends, ends by itself or by a second signal.
     return arguments;
   }
 
@@ -347,7 +347,9 @@ TEST_P(UringEchoTest, WhoDoesNotEndInTimeIsReset) {
     absl::Time start = absl::Now();
     server.Signal(SIGTERM);
     Ending ending = server.Finish();
-    EXPECT_GE(absl::Now() - start, drain);
+    absl::Duration taken = absl::Now() - start;
+    EXPECT_GE(taken, drain);
+    EXPECT_LT(taken, drain + kPatience / 2) << "a second is enough where nobody else wants the processor";
     EXPECT_EQ(ending.exit_status, 0);
     EXPECT_THAT(ending.error,
                 AllOf(StartsWith("uring-echo: 21 connections, "), EndsWith(" 0 failed, 21 reset at the end\n")));

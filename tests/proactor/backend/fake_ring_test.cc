@@ -74,6 +74,21 @@ class FakeBench {
   char buffer[1] = {};
 };
 
+struct SimulatedListener {
+  explicit SimulatedListener(SimulatedSystem& system)
+      : system(system), number(system.Socket(AF_INET, SOCK_STREAM, 0)) {
+    EXPECT_EQ(system.Listen(number, 8), 0);
+    system.SocketName(number, reinterpret_cast<sockaddr*>(&address), &size);
+  }
+  // As connect(2) of a socket that does not block.
+  int Connect(int client) { return system.Connect(client, reinterpret_cast<sockaddr*>(&address), size); }
+
+  SimulatedSystem& system;
+  int number;
+  sockaddr_storage address;
+  socklen_t size = sizeof(address);
+};
+
 FakeKernelOptions With(FakeKernelProfile profile) { return {.profile = profile}; }
 FakeKernelOptions With(FakeFaults faults) { return {.faults = faults}; }
 
@@ -313,15 +328,11 @@ TEST(FakeRingTest, ACancelledMultishotAcceptMayHaveTakenAConnection) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     FakeBench bench({}, seed);
     SimulatedSystem& system = bench.system;
-    int listener = system.Socket(AF_INET, SOCK_STREAM, 0);
-    EXPECT_EQ(system.Listen(listener, 8), 0);
-    sockaddr_storage address;
-    socklen_t size = sizeof(address);
-    system.SocketName(listener, reinterpret_cast<sockaddr*>(&address), &size);
-    bench.Push(IORING_OP_ACCEPT, 1, listener).ioprio = IORING_ACCEPT_MULTISHOT;
+    SimulatedListener listener(system);
+    bench.Push(IORING_OP_ACCEPT, 1, listener.number).ioprio = IORING_ACCEPT_MULTISHOT;
     bench.Enter();
     int client = system.Socket(AF_INET, SOCK_STREAM, 0);
-    system.Connect(client, reinterpret_cast<sockaddr*>(&address), size);
+    listener.Connect(client);
     bench.PushCancel(2, 1);
     std::vector<bool> outcome;
     bool over = false;
@@ -347,13 +358,9 @@ TEST(FakeRingTest, SendsWithoutACopyTellLaterWhenTheirBuffersAreFree) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     FakeBench bench({.faults = FakeFaults::All()}, seed);
     SimulatedSystem& system = bench.system;
-    int listener = system.Socket(AF_INET, SOCK_STREAM, 0);
-    EXPECT_EQ(system.Listen(listener, 1), 0);
-    sockaddr_storage address;
-    socklen_t size = sizeof(address);
-    system.SocketName(listener, reinterpret_cast<sockaddr*>(&address), &size);
+    SimulatedListener listener(system);
     int client = system.Socket(AF_INET, SOCK_STREAM, 0);
-    while (system.Connect(client, reinterpret_cast<sockaddr*>(&address), size) != 0) {
+    while (listener.Connect(client) != 0) {
     }
     for (uint64_t i = 0; i < kSends; ++i) {
       io_uring_sqe& entry = bench.Push(IORING_OP_SEND_ZC, i, client);

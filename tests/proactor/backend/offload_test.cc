@@ -101,7 +101,7 @@ TEST_F(OffloadTest, CancelEndsWhatHasNotBegunAndWaitsForWhatHas) {
   EXPECT_FALSE(ran_second);
 }
 
-// A terminal says that it has room, and has not: that is for nobody to hear.
+// That somebody else was faster is for nobody to hear. It can be cancelled, as what waits can.
 TEST_F(OffloadTest, WhatAThreadFindsNotReadyIsAskedForAgain) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);

@@ -28,8 +28,6 @@ void ExpectDone(int result, std::string_view what) {
   if (result < 0) ADD_FAILURE() << what << ": " << std::strerror(-result);
 }
 
-bool IsSimulated(System& system) { return dynamic_cast<SimulatedSystem*>(&system) != nullptr; }
-
 // For what a test does to files by hand, on a thread that it may block.
 System& MayBlock(System& system) { return system.may_block() ? system : System::Real(); }
 
