@@ -232,6 +232,32 @@ TEST(EpollOverFakeTest, AReportOfBothDirectionsIsForTheReaderAndTheWriter) {
   EXPECT_THAT(world->Run(WithTaskGroup(body)), IsOk());
 }
 
+// One report says both, and the read that takes the bytes is a short one: that must not hide the end behind them.
+TEST(EpollOverFakeTest, TheEndThatIsReportedTogetherWithTheLastBytesIsReadAfterThem) {
+  auto world = MakeFakeEpollWorld({.short_transfers = false, .interruptions = false}, {});
+  auto body = [&]() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(80)));
+    TcpStream client = co_await Try(TcpStream::Connect(SocketAddress::Loopback(80)));
+    TcpStream server = co_await Try(listener.Accept());
+    auto finish = [&]() -> Task<absl::Status> {
+      co_await Try(Sleep(absl::Milliseconds(1)));  // The reader waits by now.
+      EXPECT_EQ(world->system().Send(client.descriptor_number(), "end", 3), 3);
+      co_return client.Shutdown(ShutdownHow::kWrite);
+    };
+    auto read = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(finish());
+      char buffer[16];
+      size_t n = co_await Try(server.Read(buffer));
+      EXPECT_EQ(std::string_view(buffer, n), "end");
+      n = co_await Try(server.Read(buffer));
+      EXPECT_EQ(n, 0u);
+      co_return co_await server.WriteAll("still open this way");
+    };
+    co_return co_await WithTaskGroup(read);
+  };
+  EXPECT_THAT(world->Run(WithTimeout(absl::Seconds(1), body())), IsOk());
+}
+
 TEST(EpollOverFakeTest, AWrongReportEndsNoWait) {
   for (bool pipes_know_nowait : {true, false}) {
     auto world = MakeFakeEpollWorld({}, {.pipes_know_nowait = pipes_know_nowait, .spurious = 2});
