@@ -58,7 +58,7 @@ struct Loop {
   RemoteQueue remote_queue;                              // Of `RemoteMessage`s.
   MonotonicTime next_complaint = MonotonicTime::Past();  // When to log next that the system is short of something.
   uint32_t chance = 1;                                   // Begins with the proactor's seed; not 0.
-  ThreadMark thread;                                     // That of the first run.
+  ThreadMark thread = {};                                // That of the first run.
   IntrusiveList<LoopWatcher> watchers = {};
   MonotonicTime rough_time = MonotonicTime::Past();  // See `RoughlyNow`.
   int64_t turn_of_rough_time = -1;

@@ -10,6 +10,7 @@
 #ifndef PROACTOR_PROACTOR_H_
 #define PROACTOR_PROACTOR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,8 +49,9 @@ class Proactor : public Clock {
   // What descriptors that are watched here have for a watcher.
   virtual const DescriptorWatcher* watcher() const { return nullptr; }
 
-  // Nobody awaits anything any more: closes what it has taken over (`DescriptorWatcher::TakeOver`).
-  virtual void Drain() {}
+  // Nobody awaits anything any more: asks for the end of what is armed all the same. Yields how much of it there is
+  // that has not ended, which takes some more `Wait`s.
+  virtual size_t Drain() { return 0; }
 
   // Buffers that requests take by themselves. Null where the kernel cannot do so.
   virtual std::unique_ptr<BufferGroup> MakeBufferGroup(uint16_t) { return nullptr; }

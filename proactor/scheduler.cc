@@ -80,17 +80,25 @@ absl::Status Scheduler::Shutdown(absl::Duration limit) {
   CheckThread();
   closing_ = true;
   Cancel("the scheduler is shutting down");
-  const MonotonicTime deadline = idle() ? MonotonicTime::Infinite() : Now() + limit;
-  while (!idle()) {
+  const MonotonicTime deadline = Now() + limit;
+  while (!ShutDown()) {
     Turn(deadline);
-    if (!idle() && deadline < MonotonicTime::Infinite() && Now() >= deadline) {
-      return absl::DeadlineExceededError(absl::StrCat("the scheduler is not shut down after ",
-                                                      absl::FormatDuration(limit), ", because of\n",
-                                                      FirstLines(Dump(), kLongestComplaint)));
+    if (Now() < deadline || ShutDown()) continue;
+    std::string left = Dump();
+    if (armed_ > 0) {
+      absl::StrAppend(
+          &left, "requests to receive or accept ahead that the kernel was asked to end, and has not: ", armed_, "\n");
     }
+    return absl::DeadlineExceededError(absl::StrCat("the scheduler is not shut down after ",
+                                                    absl::FormatDuration(limit), ", because of\n",
+                                                    FirstLines(std::move(left), kLongestComplaint)));
   }
-  proactor_->Drain();
   return absl::OkStatus();
+}
+
+bool Scheduler::ShutDown() {
+  armed_ = idle() ? proactor_->Drain() : 0;
+  return idle() && armed_ == 0;
 }
 
 void Scheduler::Shutdown() {
@@ -104,7 +112,7 @@ void Scheduler::Shutdown() {
 
 Scheduler::~Scheduler() {
   // In a child after fork(2) nothing can be waited for. With a task left that is fatal.
-  if (!idle()) Shutdown();
+  if (!idle() || (thread.IsThisProcess() && !ShutDown())) Shutdown();
   root_scope_.reset();  // From here on no `Canceller` sends anything, nor does whoever is told here.
   while (LoopWatcher* watcher = watchers.PopFront()) watcher->LoopEnds();
   // What is destroyed unreceived may send once more.
@@ -118,8 +126,9 @@ Scheduler::~Scheduler() {
 }
 
 void Scheduler::Spawn(Task<absl::Status> task, TaskName name) {
-  CheckThread();
-  (new SpawnRecord(*this, *root_scope_, name))->Start(std::move(task).Release());
+  PromiseBase& root = std::move(task).Release();
+  CheckThread(&root);
+  (new SpawnRecord(*this, *root_scope_, name))->Start(root);
 }
 
 void Scheduler::Post(absl::AnyInvocable<void()> function) {
@@ -151,9 +160,10 @@ void Scheduler::ReceiveMessages() {
   }
 }
 
-void Scheduler::BindOrFail() {
+void Scheduler::BindOrFail(const PromiseBase* root) {
   if (!thread.bound()) thread.Bind();
-  thread.Check("A Scheduler", kInstead);
+  std::string whom = root != nullptr ? absl::StrCat(", for ", DescribeCoroutine(*root), ",") : "";
+  thread.Check("A Scheduler" + whom, kInstead);
 }
 
 }  // namespace proactor

@@ -62,8 +62,9 @@ class Scheduler : private Loop {
   // Cancels every task that is running. Tasks spawned later are cancelled at once.
   void Cancel(std::string_view reason = "");
 
-  // Cancels every task and runs the loop until all have ended, but no longer than `limit`. Result: OK; or
-  // `kDeadlineExceeded`, which says who is left and what each waits for. Those go on, and it may be called again.
+  // Cancels every task and runs the loop until all have ended, and with them what the kernel does ahead for streams and
+  // listeners, but no longer than `limit`. Result: OK; or `kDeadlineExceeded`, which says who is left and what each
+  // waits for. Those go on, and it may be called again.
   absl::Status Shutdown(absl::Duration limit);
 
   // The same without a limit. Who is left after 10 seconds is logged, and again after 20 more, 40 more, and so on.
@@ -89,20 +90,23 @@ class Scheduler : private Loop {
   class RunRecord;
   class SpawnRecord;
 
-  // Binds the scheduler to this thread, if it is bound to none.
-  void CheckThread() {
+  // Binds the scheduler to this thread, if it is bound to none. `root`: what it is to run.
+  void CheckThread(const PromiseBase* root = nullptr) {
     if (!thread.IsThisThread()) [[unlikely]]
-      BindOrFail();
+      BindOrFail(root);
   }
-  void BindOrFail();
+  void BindOrFail(const PromiseBase* root);
   void ReceiveMessages();
   // Whether what `Run` or the destructor waits for has happened, so that this turn must not wait for more.
-  bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && idle(); }
+  bool Over() const { return main_over_ != nullptr ? *main_over_ : closing_ && idle() && armed_ == 0; }
+  // Whether nothing is left that a shutdown waits for.
+  bool ShutDown();
 
   std::unique_ptr<Proactor> proactor_;
   std::optional<CancelScope> root_scope_;  // Until the destructor's end.
   bool turning_ = false;
   bool closing_ = false;
+  size_t armed_ = 0;                 // While closing: requests that no task waits for, and that have not ended.
   const bool* main_over_ = nullptr;  // Set by the task of the current `Run`.
 };
 
@@ -129,9 +133,10 @@ class Scheduler::RunRecord final : public TaskRecord {
 
 template <class T>
 T Scheduler::Run(Task<T> task) {
-  CheckThread();
+  PromiseBase& root = std::move(task).Release();
+  CheckThread(&root);
   RunRecord<T> record(*this);
-  record.Start(std::move(task).Release());
+  record.Start(root);
   main_over_ = &record.over();
   while (!record.over()) Turn();
   main_over_ = nullptr;

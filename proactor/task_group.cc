@@ -68,7 +68,10 @@ void TaskGroup::SpawnRoot(PromiseBase& root, const SpawnOptions& options) {
     std::string name(options.name.text());
     UsedAfterItsEnd(name.empty() ? "Spawn of " : absl::StrCat("Spawn of ", name, ", "), root.where());
   }
-  scope_.context().loop->thread.Check("A TaskGroup", "have its scheduler spawn, with Post");
+  if (Loop& loop = *scope_.context().loop; !loop.thread.IsThisThread()) [[unlikely]] {
+    loop.thread.Check(absl::StrCat("A TaskGroup, for ", DescribeCoroutine(root), ","),
+                      "have its scheduler spawn, with Post");
+  }
   children_.Add();
   Child* child = std::exchange(spare_, nullptr);
   if (child != nullptr) {

@@ -63,6 +63,7 @@ struct FakeFaults {
   unsigned would_block = 0;        // EAGAIN to what has to wait, as if the descriptor did not block; and for files.
   unsigned on_worker = 0;          // Work that runs on a thread: requests to cancel it say EALREADY or ENOENT.
   unsigned multishot_ends = 0;     // The completion is the last, for no reason.
+  unsigned cancel_is_lost = 0;     // EALREADY, and nothing ends by it. Not one of `All`: some wait for it for ever.
 
   static FakeFaults All();
 };

@@ -273,6 +273,7 @@ int FakeRing::Cancel(const io_uring_sqe& entry) {
 }
 
 int FakeRing::CancelOne(InFlight& target) {
+  if (Happens(faults_.cancel_is_lost)) return -EALREADY;
   // What a worker has begun with goes on. One that has been marked at the wrong moment is not even found.
   if (target.on_worker && target.start <= machine_.Now()) return chance_.OneIn(2) ? -EALREADY : -ENOENT;
   target.cancel = std::min(target.cancel, machine_.AfterLatency());

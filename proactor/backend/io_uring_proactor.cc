@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proactor/backend/user_data.h"
 #include "proactor/descriptor.h"
 #include "proactor/errors.h"
 #include "proactor/log.h"
@@ -17,10 +18,6 @@
 
 namespace proactor {
 namespace {
-
-// What an entry was, in the low bits of its user_data.
-enum Kind : uint64_t { kOperation = 0, kCancelRequest = 1, kWake = 2, kMultishot = 3, kKindMask = 7 };
-constexpr int kGenerationShift = 48;
 
 // What an operation is doing here, in its `backend_state`.
 enum State : uint8_t {
@@ -37,10 +34,6 @@ enum State : uint8_t {
 // that nobody else has, has its end waited for, has had a result.
 enum MultishotState : uint8_t { kDisarming = 2, kToAdjust = 4, kTakenOver = 8, kForgetting = 16, kProven = 32 };
 
-uint64_t UserData(const OperationBase& operation) {
-  return reinterpret_cast<uintptr_t>(&operation) | uint64_t{operation.generation} << kGenerationShift;
-}
-
 constexpr int kPostponed = std::numeric_limits<int>::min();
 
 // Whether a poll says when a call that would have waited does not any more.
@@ -49,13 +42,6 @@ bool CanBePolled(const Descriptor& descriptor, System& system) {
   struct statx status;
   return system.Stat(descriptor.number, STATX_TYPE, &status) == 0 && !S_ISBLK(status.stx_mode);
 }
-
-OperationBase* OperationOf(uint64_t user_data) {
-  return reinterpret_cast<OperationBase*>(user_data << 16 >> 16 & ~kKindMask);
-}
-
-uint64_t UserData(const Multishot& multishot) { return reinterpret_cast<uintptr_t>(&multishot) | kMultishot; }
-Multishot* MultishotOf(uint64_t user_data) { return reinterpret_cast<Multishot*>(user_data & ~kKindMask); }
 
 }  // namespace
 
@@ -79,13 +65,22 @@ IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, i
 IoUringProactor::~IoUringProactor() {
   CheckNothingInFlight();
   offload_.Drain();
-  Drain();
-  // What streams have armed that outlive this.
+  while (!InChild() && Drain() > 0) Wait(MonotonicTime::Infinite());
+  // Of streams that outlive this.
   while (Multishot* multishot = claimed_.front()) Forget(multishot->descriptor());
 }
 
-void IoUringProactor::Drain() {
-  while (!InChild() && !closing_.empty()) Disarm(*closing_.front());
+size_t IoUringProactor::Drain() {
+  draining_ = true;
+  size_t armed = 0;
+  for (IntrusiveList<Multishot>* list : {&claimed_, &closing_}) {
+    for (Multishot* multishot = list->front(); multishot != nullptr; multishot = list->Next(*multishot)) {
+      if (!multishot->armed()) continue;
+      ++armed;
+      Adjust(*multishot);
+    }
+  }
+  return armed;
 }
 
 Capabilities IoUringProactor::capabilities() const {
@@ -211,7 +206,7 @@ void IoUringProactor::PushCancel(uint64_t user_data, io_uring_sqe& entry) {
   entry.fd = -1;
   entry.addr = user_data;
   // The result says nothing about the operation, which ends by its own.
-  entry.user_data = kCancelRequest;
+  entry.user_data = UserData(EntryKind::kCancelRequest);
   ring_->Push();
   ++unsubmitted_cancels_;
   counters().cancels.Add();
@@ -267,7 +262,7 @@ bool IoUringProactor::WaitsFor(OperationBase& operation, io_uring_sqe& entry) {
 
 void IoUringProactor::Adjust(Multishot& multishot) {
   const bool armed = multishot.armed();
-  const bool wanted = (multishot.backend_state & (kTakenOver | kForgetting)) == 0 && multishot.wanted() &&
+  const bool wanted = !draining_ && (multishot.backend_state & (kTakenOver | kForgetting)) == 0 && multishot.wanted() &&
                       ring_->Has(multishot.feature());
   if (armed == wanted || (multishot.backend_state & (kDisarming | kToAdjust)) != 0) return;
   if (wanted) Claim(multishot);
@@ -381,7 +376,7 @@ void IoUringProactor::ArmWake() {
   if (entry == nullptr) return;
   io_uring_prep_poll_add(entry, wake_fd(), POLLIN);
   if (ring_->Has(Feature::kMultishotPoll)) entry->len = IORING_POLL_ADD_MULTI;
-  entry->user_data = kWake;
+  entry->user_data = UserData(EntryKind::kWake);
   ring_->Push();
   wake_armed_ = true;
 }
@@ -418,11 +413,12 @@ void IoUringProactor::Reap() {
   SuspensionQueue completed;
   ring_->Reap([](uint64_t user_data) { __builtin_prefetch(OperationOf(user_data)); },
               [&](const io_uring_cqe& completion) {
-                if ((completion.user_data & kKindMask) == kOperation) [[likely]] {
+                EntryKind kind = KindOf(completion.user_data);
+                if (kind == EntryKind::kOperation) [[likely]] {
                   OperationCompleted(*OperationOf(completion.user_data), completion.res, completed);
-                } else if ((completion.user_data & kKindMask) == kMultishot) {
+                } else if (kind == EntryKind::kMultishot) {
                   MultishotCompleted(*MultishotOf(completion.user_data), completion, completed);
-                } else if ((completion.user_data & kKindMask) == kWake) {
+                } else if (kind == EntryKind::kWake) {
                   WakeCompleted(completion);
                 }
               });

@@ -15,9 +15,6 @@
 // What an operation says in `Prepare` that it waits for, a multishot request (multishot.h), is armed once and stays so
 // from one operation to the next; it is here that it is armed again and cancelled, and here that its descriptor is
 // closed if its owner goes before it has ended.
-//
-// A completion's `user_data` is the operation's address, with what kind of entry it was in the low bits, and a
-// generation in the top 16, so that a request to cancel cannot hit a later operation at the same address.
 #ifndef PROACTOR_BACKEND_IO_URING_PROACTOR_H_
 #define PROACTOR_BACKEND_IO_URING_PROACTOR_H_
 
@@ -52,7 +49,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   void Cancel(OperationBase& operation) override;
   void Adjust(Multishot& multishot) override;
   const DescriptorWatcher* watcher() const override { return this; }
-  void Drain() override;
+  size_t Drain() override;
   std::unique_ptr<BufferGroup> MakeBufferGroup(uint16_t capacity) override;
   void Wait(MonotonicTime until) override;
   std::string_view name() const override { return "io_uring"; }
@@ -122,6 +119,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   IntrusiveList<Multishot> closing_;   // Those that were taken over instead.
   std::vector<Multishot*> to_adjust_;  // Those that wait for room.
   FeatureSet proven_;                  // Those of multishot requests that have had a result.
+  bool draining_ = false;              // Nothing is to be armed any more.
   Offload offload_;
   std::vector<uint64_t> cancels_;     // Requests to cancel that wait for room: the operations' user_data.
   unsigned unsubmitted_cancels_ = 0;  // Those that the next enter hands to the kernel.

@@ -326,6 +326,19 @@ TEST(SchedulerThreadsDeathTest, UseFromAnotherThreadEndsTheProcessWithASentence)
       "send it work with Post");
 }
 
+TEST(SchedulerThreadsDeathTest, TheSentenceNamesTheCoroutineThatWasToRun) {
+  auto nothing = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
+  auto elsewhere = [](absl::FunctionRef<void(Scheduler&)> use) {
+    Bench bench(Backend::kSimulated);
+    bench.scheduler().Turn(MonotonicTime::Past());
+    std::thread([&] { use(bench.scheduler()); }).join();
+  };
+  constexpr char kSentence[] =
+      "A Scheduler, for .*TheSentence.* \\(scheduler_test.cc:[0-9]+\\), was used from the thread";
+  EXPECT_DEATH(elsewhere([&](Scheduler& scheduler) { scheduler.Spawn(nothing()); }), kSentence);
+  EXPECT_DEATH(elsewhere([&](Scheduler& scheduler) { scheduler.Run(nothing()).IgnoreError(); }), kSentence);
+}
+
 // Runs `misuse` with the group of a task, on another thread.
 void OnAnotherThread(absl::FunctionRef<void(TaskGroup&)> misuse) {
   Bench bench(Backend::kSimulated);
@@ -341,8 +354,10 @@ void OnAnotherThread(absl::FunctionRef<void(TaskGroup&)> misuse) {
 
 TEST(SchedulerThreadsDeathTest, GroupsAndScopesMayNotBeUsedFromAnotherThread) {
   auto nothing = []() -> Task<absl::Status> { co_return absl::OkStatus(); };
-  EXPECT_DEATH(OnAnotherThread([&](TaskGroup& group) { group.Spawn(nothing()); }),
-               "A TaskGroup was used from the thread \"stranger\" .*: have its scheduler spawn, with Post");
+  EXPECT_DEATH(
+      OnAnotherThread([&](TaskGroup& group) { group.Spawn(nothing()); }),
+      "A TaskGroup, for .*GroupsAndScopes.* \\(scheduler_test.cc:[0-9]+\\), was used from the thread \"stranger\" "
+      ".*: have its scheduler spawn, with Post");
   EXPECT_DEATH(OnAnotherThread([](TaskGroup& group) { group.Cancel(); }),
                "A CancelScope was used from the thread \"stranger\" .*: make a Canceller for other threads");
   EXPECT_DEATH(OnAnotherThread([](TaskGroup& group) { group.scope().StopSoon(); }),
