@@ -26,8 +26,10 @@ using proactor::FileStatus;
 using proactor::Task;
 using proactor::Try;
 
-// What is read and written at a time, and how much a pipe is made to hold: more is not faster.
-constexpr size_t kBlockSize = size_t{1} << 20;
+// What is read and written at a time: each costs a turn through the kernel, and with more a cache does not hold it.
+constexpr size_t kBlockSize = size_t{2} << 20;
+// What a pipe is made to hold, the most that anybody may without rights (pipe(7)), and what is spliced at a time.
+constexpr size_t kPipeSize = size_t{1} << 20;
 // A worker of the kernel's does the splicing; less than this is read and written before it has woken up.
 constexpr int64_t kWorthSplicing = 128 << 10;
 
@@ -74,9 +76,9 @@ struct Output {
 Task<void> Splice(File& input, File& pipe) {
   int number = pipe.descriptor_number();
   // The fewer the turns that reader and writer take. Users may own only so much of large pipes; then it stays small.
-  if (fcntl(number, F_GETPIPE_SZ) < static_cast<int>(kBlockSize)) fcntl(number, F_SETPIPE_SZ, kBlockSize);
+  if (fcntl(number, F_GETPIPE_SZ) < static_cast<int>(kPipeSize)) fcntl(number, F_SETPIPE_SZ, kPipeSize);
   while (true) {
-    absl::StatusOr<size_t> n = co_await input.SpliceTo(pipe, kBlockSize);
+    absl::StatusOr<size_t> n = co_await input.SpliceTo(pipe, kPipeSize);
     if (!n.ok() || *n == 0) co_return;
   }
 }
