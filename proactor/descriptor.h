@@ -40,6 +40,7 @@ inline bool IsStream(DescriptorKind kind) { return kind == DescriptorKind::kSock
 // Whether a call on a descriptor is worth a try, for a readiness backend.
 enum class Ready : char {
   kNo,       // One has found nothing: wait for a report.
+  kAwaited,  // So an operation does, the one in the slot.
   kYes,      // Nobody knows better.
   kForGood,  // The peer has finished, or the connection failed: no report will come any more.
 };
@@ -52,6 +53,8 @@ class DescriptorWatcher {
  public:
   // The descriptor is about to be closed, given away, or used elsewhere.
   virtual void Forget(Descriptor& descriptor) = 0;
+  // The same on any thread: to be used by another loop. False: it has to be asked for (operation/handover.h).
+  virtual bool LetGo(Descriptor&) { return false; }
   // Its owner has gone, on whatever thread, and nothing is in flight that anybody waits for. True: the watcher closes
   // it once the kernel is done with it (`CloseDescriptor`).
   virtual bool TakeOver(Descriptor&) { return false; }

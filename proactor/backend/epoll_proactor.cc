@@ -18,6 +18,7 @@ namespace {
 enum State : uint8_t { kNowhere = 0, kParked = 1, kOffloaded = 2 };
 
 constexpr int kEvents = 256;
+constexpr uint64_t kWake = ~uint64_t{0};  // Instead of a descriptor's number.
 
 bool FoundNothing(int result) { return result == -EAGAIN || result == -EOPNOTSUPP; }
 
@@ -36,7 +37,7 @@ absl::StatusOr<std::unique_ptr<EpollProactor>> EpollProactor::Create(EpollKernel
   int epoll_fd = proactor->epoll_fd_;
   if (epoll_fd < 0) return ErrnoToStatus(-epoll_fd, "epoll_create1");
   // Never read: each wake is an edge.
-  epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+  epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = kWake}};
   int result = kernel.Control(epoll_fd, EPOLL_CTL_ADD, *wake_fd, &event);
   if (result < 0) return ErrnoToStatus(-result, "epoll_ctl");
   return proactor;
@@ -53,9 +54,14 @@ EpollProactor::~EpollProactor() {
 
 void EpollProactor::Submit(OperationBase& operation) {
   operation.backend_state = kNowhere;
-  Ready* ready = ReadyOf(operation);
-  // What is known of another scheduler's descriptor does not count here.
-  if (ready != nullptr && *ready == Ready::kNo && operation.descriptor()->watcher == this) return Park(operation);
+  if (Ready* ready = ReadyOf(operation); ready != nullptr) {
+    Descriptor& descriptor = *operation.descriptor();
+    if (descriptor.watcher != this) {
+      descriptor.StopWatching();
+    } else if (*ready == Ready::kNo) {
+      return Park(operation);
+    }
+  }
   int result = operation.Perform(system());
   if (FoundNothing(result)) [[unlikely]] {
     result = Postpone(operation, result);
@@ -70,8 +76,7 @@ int EpollProactor::Postpone(OperationBase& operation, int result) {
     int watching = Watch(operation);
     if (watching < 0 && watching != -EPERM) return watching;
     if (watching == 0 && (result == -EAGAIN || !IsReady(operation, system()))) {
-      // Reports that came before this are still to be taken, and will set it again.
-      *ready = Ready::kNo;
+      // Reports that came before this are still to be taken, and will end the wait.
       Park(operation);
       return 0;
     }
@@ -83,6 +88,7 @@ int EpollProactor::Postpone(OperationBase& operation, int result) {
 
 void EpollProactor::Park(OperationBase& operation) {
   operation.backend_state = kParked;
+  *ReadyOf(operation) = Ready::kAwaited;
   ++parked_;
 }
 
@@ -95,6 +101,7 @@ void EpollProactor::Cancel(OperationBase& operation) {
   counters().cancels.Add();
   if (operation.backend_state == kOffloaded) return offload_.Cancel(operation);
   Unpark(operation);
+  *ReadyOf(operation) = Ready::kNo;
   operation.Complete(-ECANCELED);
 }
 
@@ -102,8 +109,8 @@ int EpollProactor::Watch(OperationBase& operation) {
   Descriptor& descriptor = *operation.descriptor();
   if (descriptor.watcher == this) return 0;
   if (descriptor.kind == DescriptorKind::kRegularFile) return -EPERM;
-  descriptor.StopWatching();
-  epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = &descriptor}};
+  const size_t number = static_cast<size_t>(descriptor.number);
+  epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = number}};
   int result = kernel_.Control(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);
   // Left from a descriptor that was closed behind the library's back while a duplicate keeps the file open.
   if (result == -EEXIST) result = kernel_.Control(epoll_fd_, EPOLL_CTL_MOD, descriptor.number, &event);
@@ -115,7 +122,7 @@ int EpollProactor::Watch(OperationBase& operation) {
                                        : "; give the process more memory, or fewer connections"));
   }
   if (result < 0) return result;
-  size_t number = static_cast<size_t>(descriptor.number);
+  std::lock_guard lock(mutex_);
   if (number >= watched_.size()) watched_.resize(std::max(number + 1, 2 * watched_.size()));
   watched_[number] = &descriptor;
   descriptor.watcher = this;
@@ -125,6 +132,8 @@ int EpollProactor::Watch(OperationBase& operation) {
 // The kernel forgets a file when its last descriptor is closed, which may not be this one. In a child, numbers mean
 // what they mean to the parent, who is to go on watching.
 void EpollProactor::Forget(Descriptor& descriptor) {
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (!InChild()) lock.lock();
   if (!InChild()) kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;
@@ -135,16 +144,16 @@ void EpollProactor::Wait(MonotonicTime until) {
   if (until <= MonotonicTime::Past() && parked_ == 0) return;
   epoll_event events[kEvents];
   int count = WaitForEvents(events, kEvents, until);
-  // They live: nothing that runs between the wait and here destroys a descriptor. A wake has none: it has done its work
-  // by ending the wait.
-  auto descriptor = [&](int i) { return static_cast<Descriptor*>(events[i].data.ptr); };
+  if (count == 0) return;
+  std::lock_guard lock(mutex_);
   // Idle connections have left the caches by now: fetch all of a batch before touching the first.
-  for (int i = 0; i < count; ++i) __builtin_prefetch(descriptor(i));
+  for (int i = 0; i < count; ++i) __builtin_prefetch(Watched(events[i]));
   for (int i = 0; i < count; ++i) {
-    if (descriptor(i) != nullptr) __builtin_prefetch(descriptor(i)->reading);
+    Descriptor* descriptor = Watched(events[i]);
+    if (descriptor != nullptr && descriptor->readable == Ready::kAwaited) __builtin_prefetch(descriptor->reading);
   }
   for (int i = 0; i < count; ++i) {
-    if (descriptor(i) != nullptr) Report(*descriptor(i), events[i].events);
+    if (Descriptor* descriptor = Watched(events[i]); descriptor != nullptr) Report(*descriptor, events[i].events);
   }
 }
 
@@ -177,34 +186,33 @@ int EpollProactor::WaitForEvents(epoll_event* events, int size, MonotonicTime un
 void EpollProactor::Report(Descriptor& descriptor, uint32_t events) {
   // An error and the end of both directions are for both to find.
   bool over = (events & (EPOLLHUP | EPOLLERR)) != 0;
-  if (over || (events & EPOLLRDHUP) != 0) {
-    descriptor.readable = Ready::kForGood;
-  } else if ((events & EPOLLIN) != 0 && descriptor.readable == Ready::kNo) {
-    descriptor.readable = Ready::kYes;
-  }
-  if (over) {
-    descriptor.writable = Ready::kForGood;
-  } else if ((events & EPOLLOUT) != 0 && descriptor.writable == Ready::kNo) {
-    descriptor.writable = Ready::kYes;
-  }
-  Retry(descriptor.reading, descriptor.readable);
-  Retry(descriptor.writing, descriptor.writable);
+  Report(descriptor.readable, descriptor.reading, (events & EPOLLIN) != 0, over || (events & EPOLLRDHUP) != 0);
+  Report(descriptor.writable, descriptor.writing, (events & EPOLLOUT) != 0, over);
 }
 
-void EpollProactor::Retry(OperationBase* operation, Ready& ready) {
-  if (ready == Ready::kNo || operation == nullptr || operation->backend_state != kParked) return;
-  int result = operation->Perform(system());
+void EpollProactor::Report(Ready& ready, OperationBase* const& slot, bool now, bool for_good) {
+  const bool awaited = ready == Ready::kAwaited;
+  if (for_good) {
+    ready = Ready::kForGood;
+  } else if (now && ready != Ready::kForGood) {
+    ready = Ready::kYes;
+  }
+  if (awaited && ready != Ready::kAwaited) Retry(*slot, ready);
+}
+
+void EpollProactor::Retry(OperationBase& operation, Ready& ready) {
+  int result = operation.Perform(system());
   // A report may be wrong, and a thread would wait for ever in a call that nobody can cancel.
-  if (result == -EAGAIN || (result == -EOPNOTSUPP && !IsReady(*operation, system()))) {
-    ready = Ready::kNo;
+  if (result == -EAGAIN || (result == -EOPNOTSUPP && !IsReady(operation, system()))) {
+    ready = Ready::kAwaited;
     return;
   }
-  Unpark(*operation);
+  Unpark(operation);
   if (result == -EOPNOTSUPP) {
-    operation->backend_state = kOffloaded;
-    return offload_.Submit(*operation);
+    operation.backend_state = kOffloaded;
+    return offload_.Submit(operation);
   }
-  operation->Complete(result);
+  operation.Complete(result);
 }
 
 }  // namespace proactor

@@ -16,6 +16,13 @@
 //  - What may block (regular files, opening) goes to the BlockingPool, unless it can be done at once (RWF_NOWAIT).
 //    So does a read or write of a terminal, a device or an old kernel's pipe, once it is ready: their flags belong to
 //    whoever they were inherited from, and another process may have been faster.
+//
+// A descriptor may go to another thread, to be used or closed there, while a report on it is on its way here. So who
+// takes it from here does so with a lock, which is held while reports are taken:
+//  1. A report names a number. What is watched by that number, and that it still is, says `watched_`.
+//  2. Of a descriptor that is watched, only what is `Ready` is touched here, and its slots only where that is
+//     `kAwaited`: then an operation of this thread is in flight, and the descriptor cannot go.
+//  3. Another thread touches what is `Ready` only after it has had the descriptor forgotten here.
 #ifndef PROACTOR_BACKEND_EPOLL_PROACTOR_H_
 #define PROACTOR_BACKEND_EPOLL_PROACTOR_H_
 
@@ -23,6 +30,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -60,18 +68,30 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   int Postpone(OperationBase& operation, int result);
   // Has the kernel report on the descriptor of an operation. -EPERM: it has nothing to report, as for regular files.
   int Watch(OperationBase& operation);
-  void Forget(Descriptor& descriptor) override;
+  void Forget(Descriptor& descriptor) override;  // Any thread.
+  bool LetGo(Descriptor& descriptor) override {
+    Forget(descriptor);
+    return true;
+  }
 
   int WaitForEvents(epoll_event* events, int size, MonotonicTime until);
+  // The descriptor that a report is about. Null for a wake, which has done its work by ending the wait, and for one
+  // that has gone since.
+  Descriptor* Watched(const epoll_event& event) const {
+    return event.data.u64 < watched_.size() ? watched_[event.data.u64] : nullptr;
+  }
   void Report(Descriptor& descriptor, uint32_t events);
-  void Retry(OperationBase* operation, Ready& ready);
+  // Of one direction.
+  void Report(Ready& ready, OperationBase* const& slot, bool now, bool for_good);
+  void Retry(OperationBase& operation, Ready& ready);
 
   EpollKernel& kernel_;
   System& system_;
   const int epoll_fd_;
   bool has_nanoseconds_ = true;  // epoll_pwait2(2), Linux 5.11.
   int parked_ = 0;
-  std::vector<Descriptor*> watched_;  // By number; null where there is none.
+  std::mutex mutex_;                  // For what other threads may forget.
+  std::vector<Descriptor*> watched_;  // By number; null where there is none. With the lock.
   Offload offload_;
 };
 

@@ -44,10 +44,11 @@ class Handover final : public RemoteMessage {
 }  // namespace
 
 bool ComesFromElsewhere(Multishot& multishot, Loop& loop) {
-  const DescriptorWatcher* watcher = multishot.descriptor().watcher;
+  DescriptorWatcher* watcher = multishot.descriptor().watcher;
   bool elsewhere = multishot.home != nullptr && multishot.home != &loop;
   // It may be watched here by now: the other loop has ended, and an operation that needs no handover came first.
-  if (elsewhere && watcher != nullptr && watcher != loop.proactor.watcher()) {
+  if (elsewhere && watcher != nullptr && watcher != loop.proactor.watcher() &&
+      !watcher->LetGo(multishot.descriptor())) {
     multishot.moving = true;
     return true;
   }

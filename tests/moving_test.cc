@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Streams that go from scheduler to scheduler, each on its own thread, while more comes for them.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "proactor/buffer_pool.h"
+#include "proactor/net/tcp.h"
+#include "proactor/sync/shared_channel.h"
+#include "proactor/task.h"
+#include "proactor/task_group.h"
+#include "proactor/testing/status_matchers.h"
+#include "proactor/timeout.h"
+#include "proactor/try.h"
+#include "tests/net/connection.h"
+#include "tests/support/backends.h"
+
+namespace proactor {
+namespace {
+
+class MovingTest : public BackendTest {};
+
+constexpr size_t kBytes = 400'000;
+
+// Writes all there is, for as long as somebody else reads it.
+Task<absl::Status> WriteAndFinish(TcpStream& stream, std::string_view bytes) {
+  co_await Try(stream.WriteAll(bytes));
+  co_return stream.Shutdown(ShutdownHow::kWrite);
+}
+
+Task<absl::StatusOr<size_t>> ReadSome(TcpStream& stream, std::string& all) {
+  char buffer[300];
+  size_t n = co_await Try(stream.Read(buffer));
+  all.append(buffer, n);
+  co_return n;
+}
+
+Task<absl::StatusOr<size_t>> ReceiveSome(TcpStream& stream, BufferPool& pool, std::string& all) {
+  Buffer chunk = co_await Try(stream.Receive(pool));
+  all += chunk.view();
+  co_return chunk.size();
+}
+
+// One of two who take turns at a stream: three reads, and it goes to the other.
+struct Player {
+  SharedChannel<TcpStream> inbox{1};
+
+  // `all`: of both, for whoever has the stream.
+  Task<absl::Status> Play(Player& other, bool into_pool, std::string& all) {
+    BufferPool pool({.smallest = 256, .largest = 256});
+    while (std::optional<TcpStream> stream = co_await Try(inbox.Receive())) {
+      for (int i = 0; i < 3; ++i) {
+        size_t n = into_pool ? 0 : co_await Try(ReadSome(*stream, all));
+        if (into_pool) n = co_await Try(ReceiveSome(*stream, pool, all));
+        if (n > 0) continue;
+        inbox.Close();
+        other.inbox.Close();
+        co_return absl::OkStatus();
+      }
+      co_await Try(other.inbox.Send(*std::move(stream)));
+    }
+    co_return absl::OkStatus();
+  }
+};
+
+class MovingStreamTest : public MovingTest {
+ protected:
+  void Exchange(bool into_pool) {
+    std::string sent = Pattern(kBytes), received;
+    Player left, right;
+    absl::Status status = absl::UnknownError("has not ended");
+    std::thread thread([&] {
+      Bench bench(GetParam());
+      status = bench.Run(right.Play(left, into_pool, received));
+    });
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      Connection connection = co_await Try(Connect());
+      group.Spawn(WriteAndFinish(connection.client, sent));
+      co_await Try(left.inbox.Send(std::move(connection.server)));
+      absl::Status played = co_await left.Play(right, into_pool, received);
+      co_await group.Join();
+      co_return played;
+    };
+    EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+    thread.join();
+    EXPECT_THAT(status, IsOk());
+    EXPECT_TRUE(received == sent) << "of " << sent.size() << " bytes came " << received.size();
+  }
+};
+
+TEST_P(MovingStreamTest, BytesThatComeWhileItGoesFromSchedulerToSchedulerAreReadInOrder) { Exchange(false); }
+
+TEST_P(MovingStreamTest, BytesThatWereReceivedAheadGoWithIt) { Exchange(true); }
+
+// It is watched where it was read, and reports may be on their way when it goes.
+TEST_P(MovingTest, StreamsAreDroppedOnAnotherThreadWhileTheirBytesCome) {
+  constexpr int kStreams = 50;
+  SharedChannel<TcpStream> dropped(kStreams);
+  std::thread thread([&] {
+    while (true) {
+      absl::StatusOr<std::optional<TcpStream>> stream = dropped.ReceiveBlocking();
+      if (!stream.ok() || !stream->has_value()) return;
+    }
+  });
+  auto body = [&]() -> Task<absl::Status> {
+    std::vector<Connection> connections;
+    for (int i = 0; i < kStreams; ++i) connections.push_back(co_await Try(Connect()));
+    for (Connection& connection : connections) {
+      char byte[1];
+      absl::StatusOr<size_t> nothing = co_await WithTimeout(absl::Microseconds(1), connection.server.Read(byte));
+      EXPECT_THAT(nothing, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    }
+    for (Connection& connection : connections) {
+      co_await Try(connection.client.WriteAll("x"));
+      co_await Try(dropped.Send(std::move(connection.server)));
+    }
+    dropped.Close();
+    for (Connection& connection : connections) {
+      char byte[1];
+      absl::StatusOr<size_t> n = co_await connection.client.Read(byte);
+      EXPECT_FALSE(n.ok()) << "reset: its bytes were not read";
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTimeout(absl::Seconds(60), body())), IsOk());
+  thread.join();
+}
+
+INSTANTIATE_ON_REAL_BACKENDS(MovingStreamTest);
+INSTANTIATE_ON_REAL_BACKENDS(MovingTest);
+
+}  // namespace
+}  // namespace proactor
