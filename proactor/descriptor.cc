@@ -21,6 +21,12 @@ void CheckIdle(const Descriptor& descriptor) {
 
 }  // namespace
 
+// While it moves, who watches it is the other thread's to say.
+bool Descriptor::ComeTo(const DescriptorWatcher* other) {
+  if (multishot != nullptr && multishot->moving) return false;
+  return watcher == nullptr || watcher == other || watcher->LetGo(*this);
+}
+
 void BeforeClosing(Descriptor& descriptor) {
   descriptor.StopWatching();
   if (!descriptor.closes || descriptor.multishot == nullptr) return;

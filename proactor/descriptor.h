@@ -53,7 +53,7 @@ class DescriptorWatcher {
  public:
   // The descriptor is about to be closed, given away, or used elsewhere.
   virtual void Forget(Descriptor& descriptor) = 0;
-  // The same on any thread: to be used by another loop. False: it has to be asked for (operation/handover.h).
+  // Another loop is about to use it, on whatever thread. False: it has to be asked for first (operation/handover.h).
   virtual bool LetGo(Descriptor&) { return false; }
   // Its owner has gone, on whatever thread, and nothing is in flight that anybody waits for. True: the watcher closes
   // it once the kernel is done with it (`CloseDescriptor`).
@@ -89,6 +89,8 @@ struct Descriptor {
   void StopWatching() {
     if (watcher != nullptr) watcher->Forget(*this);
   }
+  // Before it is used by the loop that `other` is of: whether no other watches it, from here on.
+  bool ComeTo(const DescriptorWatcher* other);
 };
 
 // What is due before its number is given back to the system.

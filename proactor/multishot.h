@@ -60,7 +60,7 @@ class Multishot : public ListNode<Multishot> {
   // Its descriptor is closed: lets go of what nobody will ask for any more.
   virtual void Clear() {}
 
-  // It is about to go to another loop; on the thread of this one.
+  // It is about to go to another loop; on the thread of this one, or, unless it is armed, of that one.
   virtual void Leaving() {}
 
   // The kernel lacks the feature after all.

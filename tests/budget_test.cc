@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/context.h"
 #include "proactor/descriptor.h"
 #include "proactor/leaf_awaiter.h"
@@ -135,6 +136,44 @@ TEST_P(UsageTest, ASteadyEchoAllocatesNothingAndAsksForFourOperations) {
   bool opcodes = scheduler().proactor().capabilities().Has(Feature::kRecv);
   int entries = GetParam() != Backend::kIoUring ? 0 : opcodes ? 4 : 2;
   EXPECT_EQ(after.submissions - before.submissions, entries * kEchoes);
+  EXPECT_EQ(after.flushes - before.flushes, 0);
+  EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
+}
+
+// The same into a pool, where a request that is armed once needs no entry for a message.
+TEST_P(UsageTest, ASteadyEchoThroughAPoolAllocatesNothingAndAsksForNoMore) {
+  Usage before = {};
+  Usage after = {};
+  BufferPool pool;
+  auto echo = [&](TcpStream stream) -> Task<absl::Status> {
+    while (true) {
+      Buffers chunks = co_await Try(stream.ReceiveAll(pool));
+      if (chunks.empty()) co_return absl::OkStatus();
+      co_await Try(stream.WriteAll(chunks));
+    }
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    TcpStream client = co_await Try(TcpStream::Connect(address));
+    TcpStream server = co_await Try(listener.Accept());
+    group.Spawn(echo(std::move(server)));
+    char reply[1];
+    for (int i = -100; i < kEchoes; ++i) {
+      if (i == 0) before = Now();
+      co_await Try(client.WriteAll("x"));
+      co_await Try(client.Read(reply));
+    }
+    after = Now();
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_EQ(after.operations - before.operations, 4 * kEchoes);
+  if (simulated()) return;  // Its bookkeeping is its own.
+  EXPECT_EQ(after.allocations - before.allocations, 0);
+  if (scheduler().proactor().capabilities().Has(Feature::kMultishotReceive)) {
+    EXPECT_EQ(after.submissions - before.submissions, 3 * kEchoes);
+  }
   EXPECT_EQ(after.flushes - before.flushes, 0);
   EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
 }

@@ -2,6 +2,7 @@
 //
 // Streams that go from scheduler to scheduler, each on its own thread, while more comes for them.
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -35,30 +36,35 @@ Task<absl::Status> WriteAndFinish(TcpStream& stream, std::string_view bytes) {
   co_return stream.Shutdown(ShutdownHow::kWrite);
 }
 
-Task<absl::StatusOr<size_t>> ReadSome(TcpStream& stream, std::string& all) {
-  char buffer[300];
-  size_t n = co_await Try(stream.Read(buffer));
-  all.append(buffer, n);
-  co_return n;
-}
+// How somebody reads a stream.
+enum class How { kRead, kReadList, kReceive };
 
-Task<absl::StatusOr<size_t>> ReceiveSome(TcpStream& stream, BufferPool& pool, std::string& all) {
-  Buffer chunk = co_await Try(stream.Receive(pool));
-  all += chunk.view();
-  co_return chunk.size();
+Task<absl::StatusOr<size_t>> TakeSome(How how, TcpStream& stream, BufferPool& pool, std::string& all) {
+  if (how == How::kReceive) {
+    Buffer chunk = co_await Try(stream.Receive(pool));
+    all += chunk.view();
+    co_return chunk.size();
+  }
+  char bytes[300];
+  std::span<char> list[] = {std::span(bytes, 100), std::span(bytes + 100, 200)};
+  size_t n = 0;
+  if (how == How::kRead) n = co_await Try(stream.Read(bytes));
+  if (how == How::kReadList) n = co_await Try(stream.Read(list));
+  all.append(bytes, n);
+  co_return n;
 }
 
 // One of two who take turns at a stream: three reads, and it goes to the other.
 struct Player {
+  How how;
   SharedChannel<TcpStream> inbox{1};
 
   // `all`: of both, for whoever has the stream.
-  Task<absl::Status> Play(Player& other, bool into_pool, std::string& all) {
+  Task<absl::Status> Play(Player& other, std::string& all) {
     BufferPool pool({.smallest = 256, .largest = 256});
     while (std::optional<TcpStream> stream = co_await Try(inbox.Receive())) {
       for (int i = 0; i < 3; ++i) {
-        size_t n = into_pool ? 0 : co_await Try(ReadSome(*stream, all));
-        if (into_pool) n = co_await Try(ReceiveSome(*stream, pool, all));
+        size_t n = co_await Try(TakeSome(how, *stream, pool, all));
         if (n > 0) continue;
         inbox.Close();
         other.inbox.Close();
@@ -72,19 +78,19 @@ struct Player {
 
 class MovingStreamTest : public MovingTest {
  protected:
-  void Exchange(bool into_pool) {
+  void Exchange(How here, How there) {
     std::string sent = Pattern(kBytes), received;
-    Player left, right;
+    Player left{here}, right{there};
     absl::Status status = absl::UnknownError("has not ended");
     std::thread thread([&] {
       Bench bench(GetParam());
-      status = bench.Run(right.Play(left, into_pool, received));
+      status = bench.Run(right.Play(left, received));
     });
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       Connection connection = co_await Try(Connect());
       group.Spawn(WriteAndFinish(connection.client, sent));
       co_await Try(left.inbox.Send(std::move(connection.server)));
-      absl::Status played = co_await left.Play(right, into_pool, received);
+      absl::Status played = co_await left.Play(right, received);
       co_await group.Join();
       co_return played;
     };
@@ -95,9 +101,45 @@ class MovingStreamTest : public MovingTest {
   }
 };
 
-TEST_P(MovingStreamTest, BytesThatComeWhileItGoesFromSchedulerToSchedulerAreReadInOrder) { Exchange(false); }
+TEST_P(MovingStreamTest, BytesThatComeWhileItGoesFromSchedulerToSchedulerAreReadInOrder) {
+  Exchange(How::kRead, How::kReadList);
+}
 
-TEST_P(MovingStreamTest, BytesThatWereReceivedAheadGoWithIt) { Exchange(true); }
+TEST_P(MovingStreamTest, BytesThatWereReceivedAheadGoWithIt) {
+  Exchange(How::kReceive, How::kReceive);
+  Exchange(How::kReceive, How::kRead);
+  Exchange(How::kReadList, How::kReceive);
+}
+
+TEST_P(MovingStreamTest, BytesThatWereReceivedAheadOutliveTheirScheduler) {
+  const std::string sent = Pattern(1000);
+  for (How how : {How::kRead, How::kReadList, How::kReceive}) {
+    BufferPool pool({.smallest = 64, .largest = 64}), other;
+    Connection connection;
+    std::string received;
+    std::thread thread([&] {
+      Bench bench(GetParam());
+      auto body = [&]() -> Task<absl::Status> {
+        connection = co_await Try(Connect());
+        co_await Try(connection.client.WriteAll(sent));
+        EXPECT_THAT(connection.client.Shutdown(ShutdownHow::kWrite), IsOk());
+        AwaitDelivery(bench.system(), connection.client.descriptor_number());
+        co_return (co_await TakeSome(How::kReceive, connection.server, pool, received)).status();
+      };
+      EXPECT_THAT(bench.Run(body()), IsOk());
+    });
+    thread.join();
+    auto body = [&]() -> Task<absl::Status> {
+      size_t n = 0;
+      do {
+        n = co_await Try(TakeSome(how, connection.server, other, received));
+      } while (n > 0);
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(Run(WithTimeout(absl::Seconds(60), body())), IsOk());
+    EXPECT_TRUE(received == sent) << "of " << sent.size() << " bytes came " << received.size();
+  }
+}
 
 // It is watched where it was read, and reports may be on their way when it goes.
 TEST_P(MovingTest, StreamsAreDroppedOnAnotherThreadWhileTheirBytesCome) {

@@ -57,7 +57,7 @@ void EpollProactor::Submit(OperationBase& operation) {
   if (Ready* ready = ReadyOf(operation); ready != nullptr) {
     Descriptor& descriptor = *operation.descriptor();
     if (descriptor.watcher != this) {
-      descriptor.StopWatching();
+      descriptor.ComeTo(this);
     } else if (*ready == Ready::kNo) {
       return Park(operation);
     }
@@ -108,7 +108,8 @@ void EpollProactor::Cancel(OperationBase& operation) {
 int EpollProactor::Watch(OperationBase& operation) {
   Descriptor& descriptor = *operation.descriptor();
   if (descriptor.watcher == this) return 0;
-  if (descriptor.kind == DescriptorKind::kRegularFile) return -EPERM;
+  // Where another goes on watching it, a thread has to wait.
+  if (descriptor.kind == DescriptorKind::kRegularFile || !descriptor.ComeTo(this)) return -EPERM;
   const size_t number = static_cast<size_t>(descriptor.number);
   epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = number}};
   int result = kernel_.Control(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);

@@ -160,10 +160,8 @@ void IoUringProactor::PushPoll(OperationBase& operation, io_uring_sqe& entry) {
 int IoUringProactor::PerformHere(OperationBase& operation) {
   Ready* ready = ReadyOf(operation);
   if (ready != nullptr) {
-    Descriptor& descriptor = *operation.descriptor();
-    bool moving = descriptor.multishot != nullptr && descriptor.multishot->moving;
-    if (!moving && descriptor.watcher != this) descriptor.StopWatching();
-    int result = *ready == Ready::kNo && !moving ? -EAGAIN : operation.Perform(machine().non_blocking_system());
+    bool here = operation.descriptor()->ComeTo(this);
+    int result = *ready == Ready::kNo && here ? -EAGAIN : operation.Perform(machine().non_blocking_system());
     if (result != -EAGAIN && result != -EOPNOTSUPP) return result;
     if (CanBePolled(*operation.descriptor(), machine().system())) {
       *ready = Ready::kNo;

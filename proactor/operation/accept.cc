@@ -59,12 +59,8 @@ bool AcceptOp::HasResult(Loop& loop) const {
 
 void AcceptOp::Prepare(io_uring_sqe& entry) const {
   io_uring_prep_accept(&entry, descriptor->number, nullptr, nullptr, SOCK_CLOEXEC);
-  // Or rather, unless it is elsewhere:
-  if (queue() != nullptr && queue()->moving) {
-    entry.opcode = kNoOpcode;
-  } else {
-    entry.user_data = reinterpret_cast<uintptr_t>(queue());
-  }
+  // Or rather:
+  if (queue() != nullptr) WaitFor(*queue(), entry);
 }
 
 int AcceptOp::Perform(System& system) const {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/operation/handover.h"
 
+#include <liburing.h>
+
 #include <cerrno>
 #include <mutex>
 #include <utility>
@@ -44,22 +46,23 @@ class Handover final : public RemoteMessage {
 }  // namespace
 
 bool ComesFromElsewhere(Multishot& multishot, Loop& loop) {
-  DescriptorWatcher* watcher = multishot.descriptor().watcher;
-  bool elsewhere = multishot.home != nullptr && multishot.home != &loop;
-  // It may be watched here by now: the other loop has ended, and an operation that needs no handover came first.
-  if (elsewhere && watcher != nullptr && watcher != loop.proactor.watcher() &&
-      !watcher->LetGo(multishot.descriptor())) {
+  if (multishot.moving) return true;
+  if (multishot.home == &loop) return false;
+  if (multishot.home != nullptr && !multishot.descriptor().ComeTo(loop.proactor.watcher())) {
     multishot.moving = true;
     return true;
   }
+  multishot.Leaving();
   multishot.home = &loop;
   return false;
 }
 
-void CheckIsHere(const Multishot& multishot, const Loop& loop) {
-  Check(multishot.home == &loop,
-        "A stream was read with Read on one scheduler after it had received into a pool on another: the first that is "
-        "awaited here is a Receive.");
+void WaitFor(const Multishot& multishot, io_uring_sqe& entry) {
+  if (multishot.moving) {
+    entry.opcode = kNoOpcode;
+  } else {
+    entry.user_data = reinterpret_cast<uintptr_t>(&multishot);
+  }
 }
 
 bool WaitForHandover(Multishot& multishot, OperationBase& operation) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Handover: how an operation of one scheduler comes to a descriptor that another one watches: it has a request armed
-// there, mostly.
+// Handover: how an operation of one scheduler comes to a descriptor that has a request armed on another one.
 //
 //   if (ComesFromElsewhere(*descriptor->multishot, loop)) ...          // `HasResult`
 //   if (descriptor->multishot->moving) return -EXDEV;                  // `Perform`
@@ -12,7 +11,8 @@
 //  2. That loop cancels the request, takes its last results, and sends the message back.
 //  3. The operation goes on, and finds what was received there. The request is armed again where it is now.
 //
-// The loop where it was used must run, or have ended, when the operation is awaited, as for `Scheduler::Post`.
+// The loop where it was used must run, or have ended, when the operation is awaited, as for `Scheduler::Post`. One that
+// watches and has nothing armed, as on epoll, is not asked (`DescriptorWatcher::LetGo`).
 //
 // Threads: as above.
 #ifndef PROACTOR_OPERATION_HANDOVER_H_
@@ -27,8 +27,8 @@ namespace proactor {
 // Whether an operation of `loop` has to wait until the multishot request is there.
 bool ComesFromElsewhere(Multishot& multishot, Loop& loop);
 
-// For an operation that cannot wait for that: ends the process with a sentence if it would have to.
-void CheckIsHere(const Multishot& multishot, const Loop& loop);
+// In `Prepare`: the operation waits for that request, or, as long as it is elsewhere, is performed instead.
+void WaitFor(const Multishot& multishot, io_uring_sqe& entry);
 
 // Pauses the operation until it is there. False: it is.
 bool WaitForHandover(Multishot& multishot, OperationBase& operation);

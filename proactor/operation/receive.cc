@@ -66,6 +66,7 @@ bool ReceiveQueue::Take(int result, int buffer, bool ended) {
     return !over_limit_;
   }
   if (result == -ENOBUFS) {
+    home->counters.out_of_buffers.Add();
     store_->RanOut(armed_class_);
   } else if (result <= 0 && result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
     end_ = result;
@@ -75,7 +76,8 @@ bool ReceiveQueue::Take(int result, int buffer, bool ended) {
 
 // One that is armed stays so when the pool gets short of buffers: it ends by itself.
 bool ReceiveQueue::wanted() const {
-  if (end_ != kNoEnd || over_limit_ || assigned_ != nullptr || BufferWaiter::linked()) return false;
+  if (store_ == nullptr || end_ != kNoEnd || over_limit_ || assigned_ != nullptr || BufferWaiter::linked())
+    return false;
   return armed() ? armed_for_ == size_class_ : store_->ProvidedFor(size_class_) >= 0;
 }
 
@@ -224,6 +226,7 @@ bool ReceiveOp::Advance(int& result) const {
 bool ReceiveOp::StandInLine(OperationBase& self, int result) const {
   if (result == -EXDEV) return WaitForHandover(queue(), self);
   if (result != -ENOBUFS || !self.MayPause() || !queue().StandInLine()) return false;
+  self.loop().counters.receives_parked.Add();
   self.BeginPause();
   return true;
 }

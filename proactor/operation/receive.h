@@ -62,7 +62,10 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   bool HasUnreadBytes() const override { return unread_ > 0; }
   void Lacking() override { store_->StopProviding(); }
   void Clear() override;
-  void Leaving() override { LetGoOfStore(); }
+  void Leaving() override {
+    LetGoOfStore();
+    over_limit_ = false;
+  }
   int Copy(char* to, size_t size) override;
 
   // By a call: one receive into a buffer of its own. As `Operation::Perform`.

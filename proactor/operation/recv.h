@@ -33,18 +33,17 @@ struct RecvOp {
   std::optional<int> Immediate() const { return buffer.empty() ? std::optional(-EINVAL) : std::nullopt; }
   // What came ahead of it, on a stream that receives into a pool as well (receive.h).
   bool HasResult(Loop& loop) const {
-    if (descriptor->multishot == nullptr) return false;
-    CheckIsHere(*descriptor->multishot, loop);
-    return descriptor->multishot->HasResult();
+    Multishot* ahead = descriptor->multishot;
+    return ahead != nullptr && !ComesFromElsewhere(*ahead, loop) && ahead->HasResult();
   }
-  bool Advance(int& result) const {
-    if (descriptor->multishot != nullptr && result < 0) result = TakeAhead().value_or(result);
-    return true;
+  bool Advance(int& result) const { return descriptor->multishot == nullptr || result >= 0 || TakeAhead(result); }
+  bool StandInLine(OperationBase& self, int result) const {
+    return result == -EXDEV && WaitForHandover(*descriptor->multishot, self);
   }
   size_t ToValue(int result) const { return static_cast<size_t>(result); }
 
  private:
-  std::optional<int> TakeAhead() const;
+  bool TakeAhead(int& result) const;  // False: it has to come here first.
 };
 
 }  // namespace proactor

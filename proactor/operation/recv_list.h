@@ -38,18 +38,17 @@ struct RecvListOp {
   std::optional<int> Immediate() const { return list.done() ? std::optional(-EINVAL) : std::nullopt; }
   // As for RecvOp.
   bool HasResult(Loop& loop) {
-    if (descriptor->multishot == nullptr) return false;
-    CheckIsHere(*descriptor->multishot, loop);
-    return descriptor->multishot->HasResult();
+    Multishot* ahead = descriptor->multishot;
+    return ahead != nullptr && !ComesFromElsewhere(*ahead, loop) && ahead->HasResult();
   }
-  bool Advance(int& result) {
-    if (descriptor->multishot != nullptr && result < 0) result = TakeAhead().value_or(result);
-    return true;
+  bool Advance(int& result) { return descriptor->multishot == nullptr || result >= 0 || TakeAhead(result); }
+  bool StandInLine(OperationBase& self, int result) const {
+    return result == -EXDEV && WaitForHandover(*descriptor->multishot, self);
   }
   size_t ToValue(int result) const { return static_cast<size_t>(result); }
 
  private:
-  std::optional<int> TakeAhead();
+  bool TakeAhead(int& result);
 };
 
 }  // namespace proactor
