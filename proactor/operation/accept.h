@@ -8,8 +8,9 @@
 // A connection that was reset before it was taken is not an error: the operation goes on to the next one. Nor is it one
 // that there is no descriptor or no memory for a connection: the operation takes it when there is (pause.h).
 //
-// In an io_uring that can, a request stays armed from the first time on (multishot.h). It is ahead of who accepts by a
-// few connections at most; the others stay in the kernel's queue. Those that nobody takes are closed with the listener.
+// In an io_uring that can, a request stays armed from the first time on (multishot.h). It takes all that wait in the
+// kernel's queue when it looks, which are as many as that holds at most (the backlog of listen(2)). From 32 on that
+// nobody has asked for it takes no more, until they have been. Those that nobody takes are closed with the listener.
 // The limit of descriptors is for such a request what it was when it was armed (io_uring/net.c, io_accept_prep).
 #ifndef PROACTOR_OPERATION_ACCEPT_H_
 #define PROACTOR_OPERATION_ACCEPT_H_
@@ -27,7 +28,6 @@ namespace proactor {
 
 class AcceptQueue final : public Multishot {
  public:
-  // More than one enter brings.
   static constexpr size_t kMostAhead = 32;
 
   explicit AcceptQueue(Descriptor& descriptor) : Multishot(descriptor) {}

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "proactor/buffer_pool.h"
 #include "proactor/errors.h"
 #include "proactor/net/tcp.h"
 #include "proactor/sleep.h"
@@ -148,6 +149,36 @@ TEST_P(TcpHalvesTest, ListsOfBuffersGoThroughHalves) {
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());
+}
+
+// The two of them have one descriptor, and what is received ahead for the one does not disturb the other.
+TEST_P(TcpHalvesTest, HalvesReceiveIntoAPoolAndWriteWhatTheyHaveReceived) {
+  BufferPool pool;
+  std::string sent = Pattern(simulated() ? 100'000 : 3'000'000), received;
+  size_t first = 0;
+  auto echo = [&](TcpReadHalf reader, TcpWriteHalf writer) -> Task<absl::Status> {
+    Buffer chunk = co_await Try(reader.Receive(pool));
+    first = chunk.size();
+    co_await Try(writer.WriteAll(chunk.view()));
+    while (true) {
+      Buffers chunks = co_await Try(reader.ReceiveAll(pool));
+      if (chunks.empty()) co_return writer.Shutdown();
+      co_await Try(writer.WriteAll(chunks));
+    }
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    TcpHalves client = std::move(connection.client).Split();
+    TcpHalves server = std::move(connection.server).Split();
+    group.Spawn(echo(std::move(server.reader), std::move(server.writer)));
+    group.Spawn(Produce(std::move(client.writer), sent));
+    group.Spawn(Consume(std::move(client.reader), received));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+  EXPECT_GT(first, 0u);
+  EXPECT_TRUE(received == sent);
+  EXPECT_EQ(pool.usage().on_loan + pool.usage().received, 0);
 }
 
 TEST_P(TcpHalvesTest, CancellingTheReaderLeavesTheWriterAlone) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -438,6 +439,40 @@ TEST_P(TcpListenerTest, ACancelledAcceptLosesNoConnection) {
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(TcpListenerTest);
+
+int OpenDescriptors() {
+  int count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+// With descriptors that can be counted.
+class TcpListenerOnAKernelTest : public BackendTest {};
+INSTANTIATE_ON_REAL_BACKENDS(TcpListenerOnAKernelTest);
+
+// A server that is at its limit does not go on taking connections that it cannot serve.
+TEST_P(TcpListenerOnAKernelTest, WhoDoesNotAcceptTakesNoMoreOnceThereAreSomeAhead) {
+  constexpr int kFirst = 100;
+  constexpr int kMore = 200;
+  auto body = [&]() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0), {.backlog = kFirst + kMore}));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    std::vector<TcpStream> clients;
+    const int before = OpenDescriptors();
+    auto ahead = [&] { return OpenDescriptors() - before - static_cast<int>(clients.size()); };
+    for (int i = 0; i < kFirst; ++i) clients.push_back(co_await Try(TcpStream::Connect(address)));
+    { TcpStream first = co_await Try(listener.Accept()); }
+    co_await Try(Sleep(absl::Milliseconds(20)));
+    const int some = ahead();
+    EXPECT_LT(some, kFirst);
+    for (int i = 0; i < kMore; ++i) clients.push_back(co_await Try(TcpStream::Connect(address)));
+    co_await Try(Sleep(absl::Milliseconds(20)));
+    EXPECT_EQ(ahead(), some);
+    for (int i = 1; i < kFirst + kMore; ++i) co_await Try(listener.Accept());
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTimeout(absl::Seconds(60), body())), IsOk());
+}
 
 // No kernel aborts one on request.
 class AbortedConnectionTest : public BackendTest {};
