@@ -306,6 +306,17 @@ TEST_P(CombinatorRaceTest, InAKernelAtRandomMomentsEachResultIsDeliveredOnce) {
   }
 }
 
+// The real proactors, where timers and turns come as faults of a kernel let them.
+TEST_P(CombinatorRaceTest, OverFakeKernelsEachResultIsDeliveredOnce) {
+  for (Backend backend : {Backend::kFakeIoUring, Backend::kFakeEpoll}) {
+    for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
+      Bench bench(backend, static_cast<uint64_t>(seed));
+      Race race(static_cast<uint64_t>(seed));
+      EXPECT_THAT(bench.Run(GetParam().run(race)), IsOk()) << BackendName(backend) << ", seed " << seed;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Every, CombinatorRaceTest, ::testing::ValuesIn(kScenarios),
                          [](const ::testing::TestParamInfo<Scenario>& info) { return info.param.name; });
 

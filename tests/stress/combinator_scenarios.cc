@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Groups, shields, nested timeouts, All and Any.
+// Groups, shields, nested timeouts, All and Any, failures that are logged, and task-local values.
+#include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "proactor/all.h"
 #include "proactor/any.h"
+#include "proactor/log.h"
+#include "proactor/log_failure.h"
 #include "proactor/task_group.h"
+#include "proactor/task_local.h"
 #include "proactor/try.h"
 #include "tests/stress/race.h"
 
@@ -125,8 +130,70 @@ Task<absl::Status> Anys(Race& race) {
   co_return Expect(found == runners.succeeded, "a result was lost");
 }
 
-constexpr Scenario kScenarios[] = {
-    {"Groups", &Groups}, {"Shields", &Shields}, {"Timeouts", &Timeouts}, {"Alls", &Alls}, {"Anys", &Anys}};
+// A failure is logged once and a cancellation never, and who waits for both waits for their ends.
+Task<absl::Status> LoggedFailures(Race& race) {
+  static int logged;
+  logged = 0;
+  int failed = 0;
+  int ended = 0;
+  auto work = [&]() -> Task<absl::Status> {
+    absl::Status slept = co_await Sleep(race.Moment());
+    race.Count(slept);
+    ++ended;
+    if (!slept.ok() || race.Below(2) == 0) co_return slept;
+    ++failed;
+    co_return absl::AbortedError("this one failed");
+  };
+  auto both = [&]() -> Task<absl::Status> {
+    co_await All(LogFailure(work(), "first"), LogFailure(work(), "second"));
+    co_return absl::OkStatus();
+  };
+  LogSink before = SetLogSink([](LogSeverity, std::string_view) { ++logged; });
+  absl::Status status = co_await race.Interrupted(both());
+  SetLogSink(before);
+  co_await Try(Uninterrupted(status));
+  co_await Try(Expect(ended == 2, "somebody did not wait for the end"));
+  co_return Expect(logged == failed, "not each failure was logged, or something else was");
+}
+
+constinit TaskLocal<int> number(0);
+
+// Everybody sees what was bound around him, whoever has ended meanwhile, and how.
+Task<absl::Status> Locals(Race& race) {
+  bool right = true;
+  auto look = [&](int expected) -> Task<absl::Status> {
+    for (int i = 0; i < 2; ++i) {
+      int before = co_await number.Get();
+      absl::Status slept = co_await Sleep(race.Moment());
+      race.Count(slept);
+      int after = co_await number.Get();
+      right = right && before == expected && after == expected;
+      co_await Try(std::move(slept));
+    }
+    co_return absl::OkStatus();
+  };
+  auto nest = [&](int outer) -> Task<absl::Status> {
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(look(outer));
+      group.Spawn(WithTaskLocal(number, outer + 100, look(outer + 100)));
+      co_return co_await WithTaskLocal(number, outer + 200, look(outer + 200));
+    };
+    absl::Status status = co_await WithTaskGroup(body);
+    int after = co_await number.Get();
+    right = right && after == outer;
+    co_return status;
+  };
+  for (int i = 1; i <= 3; ++i) {
+    co_await Try(Uninterrupted(co_await race.Interrupted(WithTaskLocal(number, i, nest(i)))));
+    int after = co_await number.Get();
+    right = right && after == 0;
+  }
+  co_return Expect(right, "a value was not the one that is bound there");
+}
+
+constexpr Scenario kScenarios[] = {{"Groups", &Groups}, {"Shields", &Shields}, {"Timeouts", &Timeouts},
+                                   {"Alls", &Alls},     {"Anys", &Anys},       {"LoggedFailures", &LoggedFailures},
+                                   {"Locals", &Locals}};
 
 }  // namespace
 

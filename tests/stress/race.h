@@ -128,6 +128,7 @@ struct Scenario {
 };
 
 std::span<const Scenario> SocketScenarios();
+std::span<const Scenario> ReceiveScenarios();
 std::span<const Scenario> FileScenarios();
 std::span<const Scenario> ProcessScenarios();
 std::span<const Scenario> TimeScenarios();

@@ -38,7 +38,7 @@ namespace {
 std::vector<Scenario> Scenarios() {
   std::vector<Scenario> all;
   for (std::span<const Scenario> table :
-       {SocketScenarios(), FileScenarios(), ProcessScenarios(), TimeScenarios(), ScopeScenarios(),
+       {SocketScenarios(), ReceiveScenarios(), FileScenarios(), ProcessScenarios(), TimeScenarios(), ScopeScenarios(),
         CombinatorScenarios(), PrimitiveScenarios(), MeetingScenarios(), ValueScenarios()}) {
     all.insert(all.end(), table.begin(), table.end());
   }

@@ -206,6 +206,17 @@ TEST_P(ScopeRaceTest, InAKernelNoResultIsEarlyOrOfAnothersMaking) {
   }
 }
 
+TEST_P(ScopeRaceTest, OverFakeKernelsNoResultIsEarlyOrOfAnothersMaking) {
+  for (Backend backend : {Backend::kFakeIoUring, Backend::kFakeEpoll}) {
+    for (int seed = 1; seed <= Seeds() / 10 && !HasFailure(); ++seed) {
+      Bench bench(backend, static_cast<uint64_t>(seed));
+      Race race(bench.scheduler(), static_cast<uint64_t>(seed), false);
+      absl::Status status = bench.Run(GetParam().run(race));
+      EXPECT_THAT(status, IsOk()) << BackendName(backend) << ", seed " << seed;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Every, ScopeRaceTest, ::testing::ValuesIn(kScenarios),
                          [](const ::testing::TestParamInfo<Scenario>& info) { return info.param.name; });
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accept, connect, recv, send, the two for lists, the halves of a stream, receive and its pool, close: no byte, no
-// connection and no buffer is lost.
+// accept, connect, recv, send, the two for lists, the halves of a stream, close: no byte and no connection is lost.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -17,23 +16,10 @@
 #include "proactor/task_group.h"
 #include "proactor/try.h"
 #include "tests/stress/race.h"
+#include "tests/stress/stream_pair.h"
 
 namespace proactor {
 namespace {
-
-struct Connection {
-  TcpStream client;
-  TcpStream server;
-};
-
-Task<absl::StatusOr<Connection>> Connect() {
-  TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
-  SocketAddress address = co_await Try(listener.LocalAddress());
-  Connection connection;
-  connection.client = co_await Try(TcpStream::Connect(address));
-  connection.server = co_await Try(listener.Accept());
-  co_return connection;
-}
 
 using Transfer = Task<absl::StatusOr<size_t>>;
 
@@ -87,7 +73,7 @@ Task<absl::StatusOr<std::string>> ReadInterrupted(Race& race, Reader& stream,
 }
 
 Task<absl::Status> Exchange(Race& race, decltype(&ReadOnce<TcpStream>) read, decltype(&WriteOnce<TcpStream>) write) {
-  Connection connection = co_await Try(Connect());
+  StreamPair connection = co_await Try(ConnectPair());
   const std::string sent = Pattern(2000);
   std::string received;
   auto writer = [&]() -> Task<absl::Status> {
@@ -111,7 +97,7 @@ Task<absl::Status> StreamsOfLists(Race& race) { return Exchange(race, &ReadListO
 
 // Each half has an owner, and goes with it: the end of a stream is that of its writer.
 Task<absl::Status> Halves(Race& race) {
-  Connection connection = co_await Try(Connect());
+  StreamPair connection = co_await Try(ConnectPair());
   const std::string sent = Pattern(1000);
   std::array<std::string, 2> received;
   auto write = [&](TcpWriteHalf half) -> Task<absl::Status> {
@@ -137,113 +123,6 @@ Task<absl::Status> Halves(Race& race) {
   };
   co_await Try(WithTaskGroup(body));
   co_return Expect(received[0] == sent && received[1] == sent, "bytes were lost, repeated or mixed up");
-}
-
-// One of the ways to read, into a pool that other streams use too.
-Task<absl::StatusOr<std::string>> ReceiveOnce(Race& race, TcpStream& stream, BufferPool& pool) {
-  std::string bytes;
-  switch (race.Below(3)) {
-    case 0: {
-      Buffer chunk = co_await Try(race.Interrupted(stream.Receive(pool)));
-      bytes = chunk.view();
-      // Some are kept for a while, so that the pool runs dry.
-      if (race.Below(4) == 0) co_await Try(Sleep(race.Moment()));
-      break;
-    }
-    case 1: {
-      Buffers chunks = co_await Try(race.Interrupted(stream.ReceiveAll(pool)));
-      for (std::string_view chunk : chunks) bytes += chunk;
-      break;
-    }
-    default: {
-      char buffer[40];
-      size_t n = co_await Try(race.Interrupted(stream.Read({buffer, race.UpTo(sizeof(buffer))})));
-      bytes.assign(buffer, n);
-    }
-  }
-  co_return bytes;
-}
-
-Task<absl::Status> ReceiveInterrupted(Race& race, TcpStream& stream, BufferPool& pool, std::string_view sent) {
-  std::string all;
-  while (true) {
-    absl::StatusOr<std::string> bytes = co_await ReceiveOnce(race, stream, pool);
-    if (!bytes.ok() && !Interruption(bytes.status())) co_return bytes.status();
-    if (!bytes.ok()) {
-      co_await Try(LetTimePass());
-      continue;
-    }
-    if (bytes->empty()) co_return Expect(all == sent, "bytes were lost, repeated or mixed up");
-    all += *bytes;
-  }
-}
-
-Task<absl::Status> WriteInPieces(Race& race, TcpStream& stream, std::string_view rest) {
-  while (!rest.empty()) {
-    std::string_view piece = rest.substr(0, race.UpTo(200));
-    co_await Try(stream.WriteAll(piece));
-    rest.remove_prefix(piece.size());
-    co_await Try(Sleep(race.Moment()));
-  }
-  co_return stream.Shutdown(ShutdownHow::kWrite);
-}
-
-// Several streams share less memory than they would like to have.
-Task<absl::Status> Receives(Race& race) {
-  BufferPool pool({.smallest = 64,
-                   .largest = race.Below(2) == 0 ? size_t{64} : size_t{256},
-                   .most_bytes = 256 * race.UpTo(4),
-                   .most_unread = 64 * race.UpTo(10)});
-  const std::string sent = Pattern(600);
-  std::vector<Connection> connections;
-  for (int i = 0; i < 3; ++i) connections.push_back(co_await Try(Connect()));
-  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    for (Connection& connection : connections) {
-      group.Spawn(WriteInPieces(race, connection.client, sent));
-      group.Spawn(ReceiveInterrupted(race, connection.server, pool, sent));
-    }
-    co_return absl::OkStatus();
-  };
-  co_await Try(WithTaskGroup(body));
-  BufferPoolUsage usage = pool.usage();
-  co_return Expect(usage.on_loan == 0 && usage.received == 0 && usage.waiting == 0, "a buffer did not come back");
-}
-
-// Dropped at any moment, with or without something received: the peer reads an end of some kind, and buffers come back.
-Task<absl::Status> DroppedReceives(Race& race) {
-  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64 * race.UpTo(4)});
-  Connection connection = co_await Try(Connect());
-  auto write = [&]() -> Task<absl::Status> {
-    for (int i = 0; i < 3; ++i) {
-      absl::Status status = co_await connection.client.WriteAll("bytes");
-      if (absl::IsUnavailable(status)) co_return absl::OkStatus();
-      co_await Try(std::move(status));
-      co_await Try(Sleep(race.Moment()));
-    }
-    co_return absl::OkStatus();
-  };
-  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    group.Spawn(write());
-    for (int i = race.Below(3); i >= 0; --i) {
-      absl::StatusOr<Buffer> chunk = co_await race.Interrupted(connection.server.Receive(pool));
-      if (!chunk.ok() && !Interruption(chunk.status())) co_return chunk.status();
-    }
-    if (race.Below(2) == 0) {
-      co_await Try(connection.server.Close());
-    } else {
-      connection.server = TcpStream();
-    }
-    co_return absl::OkStatus();
-  };
-  co_await Try(WithTaskGroup(body));
-  char byte;
-  absl::StatusOr<size_t> n = co_await connection.client.Read({&byte, 1});
-  bool ended = n.ok() ? *n == 0 : absl::IsUnavailable(n.status());
-  co_await Try(Expect(ended, "bytes out of nowhere"));
-  // What was dropped comes back when the kernel has done with it, which takes as long as a request to cancel does.
-  for (int i = 0; i < 1'000'000 && pool.usage().received > 0; ++i) co_await Try(LetTimePass());
-  BufferPoolUsage usage = pool.usage();
-  co_return Expect(usage.on_loan == 0 && usage.received == 0, "a buffer did not come back");
 }
 
 // Connects until it is served: an attempt that was interrupted leaves at most a connection that asks nothing.
@@ -287,7 +166,7 @@ Task<absl::Status> Connections(Race& race) {
 
 // Closed or not, it is not open afterwards, and the peer reads the end.
 Task<absl::Status> Closes(Race& race) {
-  Connection connection = co_await Try(Connect());
+  StreamPair connection = co_await Try(ConnectPair());
   TcpStream& closed = race.Below(2) == 0 ? connection.client : connection.server;
   TcpStream& other = &closed == &connection.client ? connection.server : connection.client;
   absl::Status status = co_await race.Interrupted(closed.Close());
@@ -300,9 +179,11 @@ Task<absl::Status> Closes(Race& race) {
 
 // Closed while others read and write: they end, with what they have got or as cancelled, and then it is closed.
 Task<absl::Status> ClosesInUse(Race& race) {
-  Connection connection = co_await Try(Connect());
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64 * race.UpTo(4)});
+  StreamPair connection = co_await Try(ConnectPair());
   TcpStream& closed = connection.server;
   const std::string sent = Pattern(20000);
+  const bool into_pool = race.Below(2) == 0;
   std::string received;
   auto ended = [](const absl::Status& status) {
     return absl::IsCancelled(status) || ErrnoOf(status) == EBADF ? absl::OkStatus() : status;
@@ -310,9 +191,15 @@ Task<absl::Status> ClosesInUse(Race& race) {
   auto reader = [&]() -> Task<absl::Status> {
     char buffer[64];
     while (true) {
-      absl::StatusOr<size_t> n = co_await closed.Read(buffer);
-      if (!n.ok()) co_return ended(n.status());
-      received.append(buffer, *n);
+      if (into_pool) {
+        absl::StatusOr<Buffer> chunk = co_await closed.Receive(pool);
+        if (!chunk.ok()) co_return ended(chunk.status());
+        received += chunk->view();
+      } else {
+        absl::StatusOr<size_t> n = co_await closed.Read(buffer);
+        if (!n.ok()) co_return ended(n.status());
+        received.append(buffer, *n);
+      }
       co_await Try(Sleep(race.Moment()));
     }
   };
@@ -342,10 +229,9 @@ Task<absl::Status> ClosesInUse(Race& race) {
   co_return Expect(sent.starts_with(received), "bytes were lost, repeated or mixed up");
 }
 
-constexpr Scenario kScenarios[] = {
-    {"Streams", &Streams},   {"StreamsOfLists", &StreamsOfLists},   {"Halves", &Halves},
-    {"Receives", &Receives}, {"DroppedReceives", &DroppedReceives}, {"Connections", &Connections},
-    {"Closes", &Closes},     {"ClosesInUse", &ClosesInUse}};
+constexpr Scenario kScenarios[] = {{"Streams", &Streams}, {"StreamsOfLists", &StreamsOfLists},
+                                   {"Halves", &Halves},   {"Connections", &Connections},
+                                   {"Closes", &Closes},   {"ClosesInUse", &ClosesInUse}};
 
 }  // namespace
 
