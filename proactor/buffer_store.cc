@@ -17,7 +17,8 @@ namespace {
 constexpr size_t kSmallestBuffer = 64;
 constexpr size_t kFirstBytes = size_t{64} << 10;  // What a size begins with, and
 constexpr size_t kFirstBuffers = 4;               // at least so many.
-constexpr unsigned kGroupCapacity = 1024;         // What the kernel can be provided with at a time.
+constexpr size_t kProvidedBytes = 512 << 10;      // What the kernel has, however few requests there are,
+constexpr size_t kFewestProvided = 8;             // and how many buffers that are at least.
 constexpr size_t kMostBuffers = size_t{1} << 16;  // An index has 16 bits.
 constexpr size_t kStep = 4;                       // From one size to the next.
 
@@ -32,7 +33,9 @@ BufferPoolOptions Sane(BufferPoolOptions options) {
 
 BufferStore::BufferStore(const BufferPoolOptions& options) : options_(Sane(options)) {
   for (size_t size = options_.smallest;; size *= kStep) {
-    classes_.emplace_back().size = std::min(size, options_.largest);
+    SizeClass& size_class = classes_.emplace_back();
+    size_class.size = std::min(size, options_.largest);
+    size_class.CountRequests(0);
     if (size >= options_.largest) break;
   }
 }
@@ -81,7 +84,7 @@ bool BufferStore::Grow(SizeClass& size_class) {
 // One is kept for calls: what is provided may all be taken for streams that nobody reads from.
 inline void BufferStore::MakeFree(SizeClass& size_class, BufferSlot& slot) {
   bool one_is_kept = size_class.free != nullptr;
-  if (one_is_kept && size_class.group != nullptr && size_class.provided < size_class.group->capacity()) {
+  if (one_is_kept && size_class.group != nullptr && size_class.provided < size_class.enough) {
     slot.state = BufferSlot::kProvided;
     ++size_class.provided;
     size_class.group->Add(slot.memory, size_class.size, slot.index);
@@ -96,6 +99,30 @@ inline BufferSlot* BufferStore::TakeFree(SizeClass& size_class) {
   BufferSlot* slot = size_class.free;
   if (slot != nullptr) size_class.free = std::exchange(slot->next, nullptr);
   return slot;
+}
+
+void BufferStore::SizeClass::CountRequests(unsigned count) {
+  armed = count;
+  size_t few = std::max(kProvidedBytes / size, kFewestProvided);
+  enough = static_cast<unsigned>(std::min<size_t>(std::max<size_t>(few, armed), kMostProvided));
+}
+
+uint16_t BufferStore::BeginRequest(int number) {
+  SizeClass& size_class = classes_[static_cast<size_t>(number)];
+  size_class.CountRequests(size_class.armed + 1);
+  ProvideEnough(size_class);
+  return size_class.group->number();
+}
+
+void BufferStore::EndRequest(int number) {
+  SizeClass& size_class = classes_[static_cast<size_t>(number)];
+  size_class.CountRequests(size_class.armed - 1);
+}
+
+inline void BufferStore::ProvideEnough(SizeClass& size_class) {
+  while (size_class.provided < size_class.enough && size_class.free != nullptr && size_class.free->next != nullptr) {
+    MakeFree(size_class, *TakeFree(size_class));
+  }
 }
 
 // The nearest larger one comes before the smaller ones.
@@ -137,13 +164,14 @@ int BufferStore::ProvidedFor(int size_class) {
   if (by_call_ || !line_.empty()) return -1;
   SizeClass& first = classes_[static_cast<size_t>(size_class)];
   if (first.group == nullptr && !first.refused) {
-    first.group = loop_->proactor.MakeBufferGroup(kGroupCapacity);
+    first.group = loop_->proactor.MakeBufferGroup(kMostProvided);
     first.refused = first.group == nullptr;
     BufferSlot* free = std::exchange(first.free, nullptr);
     while (free != nullptr) MakeFree(first, *std::exchange(free, free->next));
   }
   // Better by calls than for ever into another size.
   if (first.group == nullptr) return -1;
+  if (first.provided == 0) ProvideEnough(first);
   if (first.provided == 0) Grow(first);
   if (first.provided > 0) return size_class;
   for (int other = size_class + 1; other < size_classes(); ++other) {
@@ -165,7 +193,7 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
     lock.lock();
   }
   --size_class.provided;
-  if (size_class.free != nullptr && size_class.free->next != nullptr) MakeFree(size_class, *TakeFree(size_class));
+  ProvideEnough(size_class);
   CountOut(slot);
   return Received(slot, size);
 }
@@ -173,7 +201,9 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
 // Of several who have found none at once, the first has seen to it.
 void BufferStore::RanOut(int number) {
   SizeClass& size_class = classes_[static_cast<size_t>(number)];
-  if (size_class.provided == 0 && line_.empty()) Grow(size_class);
+  if (size_class.provided > 0 || !line_.empty()) return;
+  ProvideEnough(size_class);
+  if (size_class.provided == 0) Grow(size_class);
 }
 
 void BufferStore::StopProviding() {
@@ -235,6 +265,7 @@ BufferPoolUsage BufferStore::usage() const {
   BufferPoolUsage usage = {.bytes = bytes_};
   for (const SizeClass& size_class : classes_) {
     usage.buffers += static_cast<int>(size_class.slots.size());
+    usage.provided += static_cast<int>(size_class.provided);
     for (const BufferSlot* slot : size_class.slots) {
       usage.on_loan += slot->state == BufferSlot::kOnLoan;
       usage.received += slot->state == BufferSlot::kReceived;

@@ -7,9 +7,10 @@
 //   store.Provide(size_class);                                  // or let the kernel take one
 //   ReturnBuffer(*slot);                                        // any thread
 //
-// A buffer that nobody has is provided to the kernel, if requests can take from there (buffer_group.h), and is in a
-// stack otherwise, so that what was used last, and is warm, is used next. As long as somebody stands in the line, each
-// that comes back is for the first there.
+// A buffer that nobody has is provided to the kernel, if requests can take from there (buffer_group.h), or is in a
+// stack, so that what was used last, and is warm, is used next. The kernel takes what was provided first, so it has no
+// more than one for each request that is armed, or half a mebibyte of them. As long as somebody stands in the line,
+// each that comes back is for the first there.
 //
 // The way back from other threads, with a lock that is held for a few instructions:
 //  1. Who returns a buffer puts it on a stack, and sends a message, unless one is on its way.
@@ -53,6 +54,7 @@ struct BufferPoolUsage {
   int buffers = 0;   // How many.
   int on_loan = 0;   // Of these, with those who received into them.
   int received = 0;  // With bytes that nobody has asked for yet.
+  int provided = 0;  // With the kernel, to receive into.
   int waiting = 0;   // Receives that wait for a buffer.
 };
 
@@ -97,7 +99,9 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   // The size to arm a request for, so that it finds a buffer of `size_class` or else of another. -1: it would find
   // none, or requests cannot take any here.
   int ProvidedFor(int size_class);
-  uint16_t GroupOf(int size_class) const { return classes_[static_cast<size_t>(size_class)].group->number(); }
+  // A request begins that takes buffers of this size; and ends. Yields the number of their group.
+  uint16_t BeginRequest(int size_class);
+  void EndRequest(int size_class);
   // What a request has taken, and received so many bytes into.
   Buffer TakeProvided(int size_class, int index, size_t size);
   // A request has found no buffer of this size.
@@ -131,6 +135,7 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   friend void ReturnBuffer(BufferSlot& slot);
 
   static constexpr size_t kShares = 4;
+  static constexpr unsigned kMostProvided = 1024;  // At a time, of a size.
   struct Dropped;
 
   struct SizeClass {
@@ -138,8 +143,12 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
     std::unique_ptr<BufferGroup> group;  // Null unless requests take buffers of this size.
     bool refused = false;                // The group.
     unsigned provided = 0;
+    unsigned enough = 0;  // To be provided.
+    unsigned armed = 0;   // Requests.
     BufferSlot* free = nullptr;
     std::vector<BufferSlot*> slots;  // By their index.
+
+    void CountRequests(unsigned count);
   };
   struct Chunk {
     char* memory;
@@ -161,6 +170,8 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   bool Grow(SizeClass& size_class);
   void MakeFree(SizeClass& size_class, BufferSlot& slot);
   BufferSlot* TakeFree(SizeClass& size_class);
+  // Provides those that are free, but for one.
+  void ProvideEnough(SizeClass& size_class);
   void CountOut(BufferSlot& slot);
 
   const BufferPoolOptions options_;

@@ -660,6 +660,35 @@ TEST_P(ReceiveTest, WhatIsOnLoanIsReportedWithWhoTookIt) {
   EXPECT_EQ(kept.view(), "x") << "it stays valid";
 }
 
+// More of them would leave the caches before they are used again (RATIONALE.md).
+TEST_P(ReceiveTest, TheKernelHasAsManyLargeBuffersAsThereAreReceivesAhead) {
+  constexpr int kStreams = 20;
+  BufferPool pool({.smallest = 64 << 10, .largest = 64 << 10});
+  auto body = [&]() -> Task<absl::Status> {
+    const bool by_itself = scheduler().proactor().capabilities().Has(Feature::kMultishotReceive);
+    std::vector<Connection> connections;
+    connections.push_back(co_await Try(Connect()));
+    std::vector<Buffer> kept;
+    for (int i = 0; i < 2 * kStreams; ++i) {
+      co_await Try(connections[0].client.WriteAll("x"));
+      kept.push_back(co_await Try(connections[0].server.Receive(pool)));
+    }
+    kept.clear();
+    EXPECT_GE(pool.usage().buffers, 2 * kStreams);
+    EXPECT_LE(pool.usage().provided, by_itself ? 8 : 0);
+    while (connections.size() < kStreams) {
+      connections.push_back(co_await Try(Connect()));
+      co_await Try(ReceiveOne(connections.back(), pool));
+    }
+    EXPECT_LE(pool.usage().provided, by_itself ? kStreams : 0);
+    if (by_itself && GetParam() == Backend::kIoUring) {
+      EXPECT_EQ(pool.usage().provided, kStreams);
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 TEST_P(ReceiveTest, ThousandsWaitForOneBuffer) {
   const int streams = 1000;
   rlimit limit;

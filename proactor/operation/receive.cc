@@ -47,7 +47,7 @@ void ReceiveQueue::Prepare(io_uring_sqe& entry) {
   io_uring_prep_recv(&entry, descriptor().number, nullptr, 0, 0);
   entry.ioprio |= IORING_RECV_MULTISHOT;
   entry.flags |= IOSQE_BUFFER_SELECT;
-  entry.buf_group = store_->GroupOf(armed_class_);
+  entry.buf_group = store_->BeginRequest(armed_class_);
 }
 
 inline void ReceiveQueue::Push(Buffer buffer, size_t memory) {
@@ -65,6 +65,7 @@ bool ReceiveQueue::Take(int result, int buffer, bool ended) {
   if (!ended) [[likely]] {
     return !over_limit_;
   }
+  store_->EndRequest(armed_class_);
   if (result == -ENOBUFS) {
     home->counters.out_of_buffers.Add();
     store_->RanOut(armed_class_);
