@@ -26,7 +26,7 @@
 namespace proactor {
 namespace {
 
-class MovingTest : public BackendTest {};
+class MovingThreadsTest : public BackendTest {};
 
 constexpr size_t kBytes = 400'000;
 
@@ -76,7 +76,7 @@ struct Player {
   }
 };
 
-class MovingStreamTest : public MovingTest {
+class MovingStreamThreadsTest : public MovingThreadsTest {
  protected:
   void Exchange(How here, How there) {
     std::string sent = Pattern(kBytes), received;
@@ -101,17 +101,17 @@ class MovingStreamTest : public MovingTest {
   }
 };
 
-TEST_P(MovingStreamTest, BytesThatComeWhileItGoesFromSchedulerToSchedulerAreReadInOrder) {
+TEST_P(MovingStreamThreadsTest, BytesThatComeWhileItGoesFromSchedulerToSchedulerAreReadInOrder) {
   Exchange(How::kRead, How::kReadList);
 }
 
-TEST_P(MovingStreamTest, BytesThatWereReceivedAheadGoWithIt) {
+TEST_P(MovingStreamThreadsTest, BytesThatWereReceivedAheadGoWithIt) {
   Exchange(How::kReceive, How::kReceive);
   Exchange(How::kReceive, How::kRead);
   Exchange(How::kReadList, How::kReceive);
 }
 
-TEST_P(MovingStreamTest, BytesThatWereReceivedAheadOutliveTheirScheduler) {
+TEST_P(MovingStreamThreadsTest, BytesThatWereReceivedAheadOutliveTheirScheduler) {
   const std::string sent = Pattern(1000);
   for (How how : {How::kRead, How::kReadList, How::kReceive}) {
     BufferPool pool({.smallest = 64, .largest = 64}), other;
@@ -142,7 +142,7 @@ TEST_P(MovingStreamTest, BytesThatWereReceivedAheadOutliveTheirScheduler) {
 }
 
 // It is watched where it was read, and reports may be on their way when it goes.
-TEST_P(MovingTest, StreamsAreDroppedOnAnotherThreadWhileTheirBytesCome) {
+TEST_P(MovingThreadsTest, StreamsAreDroppedOnAnotherThreadWhileTheirBytesCome) {
   constexpr int kStreams = 50;
   SharedChannel<TcpStream> dropped(kStreams);
   std::thread thread([&] {
@@ -175,8 +175,8 @@ TEST_P(MovingTest, StreamsAreDroppedOnAnotherThreadWhileTheirBytesCome) {
   thread.join();
 }
 
-INSTANTIATE_ON_REAL_BACKENDS(MovingStreamTest);
-INSTANTIATE_ON_REAL_BACKENDS(MovingTest);
+INSTANTIATE_ON_REAL_BACKENDS(MovingStreamThreadsTest);
+INSTANTIATE_ON_REAL_BACKENDS(MovingThreadsTest);
 
 }  // namespace
 }  // namespace proactor
