@@ -9,8 +9,8 @@
 //
 // `Read` receives into memory of the caller's, and never ahead. `Receive` takes memory from a pool when something has
 // come (buffer_pool.h), and reads ahead. A stream may be read in both ways; it goes on reading ahead then. One that
-// goes to another scheduler takes along what is unread. (Where it has received, the first read there waits for the
-// scheduler that it comes from, which must run, or have ended.)
+// goes to another scheduler takes along what is unread. The scheduler that it comes from runs, or has ended: it must
+// not be ending at that moment, and where the stream has received, the first read waits for its next turn.
 //
 // One coroutine may read from a stream while another writes to it; `Split` lets each own its half. A second reader or a
 // second writer at the same time is a mistake that ends the process with a sentence. Buffers are borrowed until the

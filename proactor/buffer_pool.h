@@ -17,8 +17,8 @@
 // Reading ahead: io_uring receives while a coroutine does something else, until what waits to be asked for takes
 //   `most_unread` bytes of memory, or a quarter of what the pool has left, and a few buffers that the kernel had begun
 //   with; the rest stays with the kernel, and so with the peer. One buffer of each size is not read ahead into. Before
-//   Linux 6.8 the kernel may go on for as long as something comes, into all that it has: one for each stream that
-//   receives into this size, or half a mebibyte.
+//   Linux 6.8 the kernel may go on for as long as something comes, into all that it has of this size: as many as
+//   there are streams that receive into it, or eight, or half a mebibyte of them.
 //
 // A pool belongs to the scheduler whose tasks receive with it, which is found out by the first of them. It outlives the
 // streams' receives, not necessarily the streams. A buffer that is still on loan at its end is a leak: who took it is

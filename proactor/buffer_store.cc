@@ -161,7 +161,7 @@ void BufferStore::PutBack(BufferSlot& slot) {
 }
 
 int BufferStore::ProvidedFor(int size_class) {
-  if (by_call_ || !line_.empty()) return -1;
+  if (by_call_ || loop_ended_ || !line_.empty()) return -1;
   SizeClass& first = classes_[static_cast<size_t>(size_class)];
   if (first.group == nullptr && !first.refused) {
     first.group = loop_->proactor.MakeBufferGroup(kMostProvided);
@@ -171,7 +171,6 @@ int BufferStore::ProvidedFor(int size_class) {
   }
   // Better by calls than for ever into another size.
   if (first.group == nullptr) return -1;
-  if (first.provided == 0) ProvideEnough(first);
   if (first.provided == 0) Grow(first);
   if (first.provided > 0) return size_class;
   for (int other = size_class + 1; other < size_classes(); ++other) {
@@ -187,11 +186,6 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
   SizeClass& size_class = classes_[static_cast<size_t>(number)];
   BufferSlot& slot = *size_class.slots[static_cast<size_t>(index)];
   Check(slot.state == BufferSlot::kProvided, "The kernel has received into a buffer that it was not provided with.");
-  // After the loop's end others give theirs back themselves.
-  std::unique_lock lock(mutex_, std::defer_lock);
-  if (loop_ended_) [[unlikely]] {
-    lock.lock();
-  }
   --size_class.provided;
   ProvideEnough(size_class);
   CountOut(slot);
@@ -201,9 +195,7 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
 // Of several who have found none at once, the first has seen to it.
 void BufferStore::RanOut(int number) {
   SizeClass& size_class = classes_[static_cast<size_t>(number)];
-  if (size_class.provided > 0 || !line_.empty()) return;
-  ProvideEnough(size_class);
-  if (size_class.provided == 0) Grow(size_class);
+  if (size_class.provided == 0 && line_.empty()) Grow(size_class);
 }
 
 void BufferStore::StopProviding() {

@@ -8,9 +8,9 @@
 //   ReturnBuffer(*slot);                                        // any thread
 //
 // A buffer that nobody has is provided to the kernel, if requests can take from there (buffer_group.h), or is in a
-// stack, so that what was used last, and is warm, is used next. The kernel takes what was provided first, so it has no
-// more than one for each request that is armed, or half a mebibyte of them. As long as somebody stands in the line,
-// each that comes back is for the first there.
+// stack, so that what was used last, and is warm, is used next. The kernel takes what was provided first, so it gets
+// no more than one for each request that is armed, or eight, or half a mebibyte of them. As long as somebody stands in
+// the line, each that comes back is for the first there.
 //
 // The way back from other threads, with a lock that is held for a few instructions:
 //  1. Who returns a buffer puts it on a stack, and sends a message, unless one is on its way.
@@ -82,6 +82,8 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
     if (loop_ != &loop || loop_ended_) [[unlikely]]
       Bind(loop);
   }
+  // Whether its loop has ended, though another may lie where that did.
+  bool ended() const { return loop_ended_; }
 
   int size_classes() const { return static_cast<int>(classes_.size()); }
   size_t SizeOf(int size_class) const { return classes_[static_cast<size_t>(size_class)].size; }

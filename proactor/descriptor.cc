@@ -22,7 +22,7 @@ void CheckIdle(const Descriptor& descriptor) {
 }  // namespace
 
 // While it moves, who watches it is the other thread's to say.
-bool Descriptor::ComeTo(const DescriptorWatcher* other) {
+bool Descriptor::ComeFromElsewhere(const DescriptorWatcher* other) {
   if (multishot != nullptr && multishot->moving) return false;
   return watcher == nullptr || watcher == other || watcher->LetGo(*this);
 }

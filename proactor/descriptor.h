@@ -54,6 +54,7 @@ class DescriptorWatcher {
   // The descriptor is about to be closed, given away, or used elsewhere.
   virtual void Forget(Descriptor& descriptor) = 0;
   // Another loop is about to use it, on whatever thread. False: it has to be asked for first (operation/handover.h).
+  // The loop that this is of runs, or has ended; it must not be ending.
   virtual bool LetGo(Descriptor&) { return false; }
   // Its owner has gone, on whatever thread, and nothing is in flight that anybody waits for. True: the watcher closes
   // it once the kernel is done with it (`CloseDescriptor`).
@@ -90,7 +91,10 @@ struct Descriptor {
     if (watcher != nullptr) watcher->Forget(*this);
   }
   // Before it is used by the loop that `other` is of: whether no other watches it, from here on.
-  bool ComeTo(const DescriptorWatcher* other);
+  bool ComeTo(const DescriptorWatcher* other) {
+    return (multishot == nullptr && watcher == other) || ComeFromElsewhere(other);
+  }
+  bool ComeFromElsewhere(const DescriptorWatcher* other);
 };
 
 // What is due before its number is given back to the system.

@@ -17,7 +17,7 @@
 //  5. An operation that waits is completed as soon as there `HasResult`, or when it has ended and is not wanted.
 //     Cancelling that operation cancels nothing else: what comes is kept for the next one, so nothing is lost.
 //
-// Threads: those of `home`. That of another loop asks there first, in any case, because a request may end at any time.
+// Threads: those of `home`. That of another loop asks there first, unless nothing can be armed there.
 #ifndef PROACTOR_MULTISHOT_H_
 #define PROACTOR_MULTISHOT_H_
 

@@ -112,7 +112,7 @@ void Scheduler::Shutdown() {
 
 Scheduler::~Scheduler() {
   // In a child after fork(2) nothing can be waited for. With a task left that is fatal.
-  if (!idle() || (thread.IsThisProcess() && !ShutDown())) Shutdown();
+  if (!idle() || (thread.IsThisThread() && !ShutDown())) Shutdown();
   root_scope_.reset();  // From here on no `Canceller` sends anything, nor does whoever is told here.
   while (LoopWatcher* watcher = watchers.PopFront()) watcher->LoopEnds();
   // What is destroyed unreceived may send once more.

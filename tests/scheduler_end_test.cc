@@ -97,10 +97,21 @@ Task<absl::StatusOr<Connection>> ConnectAndReceive(BufferPool& pool) {
   co_return connection;
 }
 
+// Nor are the buffers kept that the kernel was to receive into.
 TEST_P(SchedulerEndTest, AfterAShutdownNothingIsReceivedForStreamsThatOutliveIt) {
-  BufferPool pool;
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 16 * 64});
   absl::StatusOr<Connection> connection = Run(ConnectAndReceive(pool));
   ASSERT_THAT(connection, IsOk());
+  std::vector<Buffer> kept;
+  auto take_all = [&]() -> Task<absl::Status> {
+    while (pool.usage().buffers < 16) {
+      co_await Try(connection->client.WriteAll("x"));
+      kept.push_back(co_await Try(connection->server.Receive(pool)));
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(take_all()), IsOk());
+  kept.clear();
   EXPECT_THAT(scheduler().Shutdown(absl::Seconds(20)), IsOk());
   auto clean_up = [&]() -> Task<absl::Status> {
     co_await Try(Shield(connection->client.WriteAll("2")));
@@ -108,6 +119,9 @@ TEST_P(SchedulerEndTest, AfterAShutdownNothingIsReceivedForStreamsThatOutliveIt)
     EXPECT_EQ(pool.usage().received, 0);
     Buffer chunk = co_await Try(Shield(connection->server.Receive(pool)));
     EXPECT_EQ(chunk.view(), "2");
+    co_await Try(Shield(connection->client.WriteAll("3")));
+    Buffer other = co_await Try(Shield(WithTimeout(absl::Seconds(60), connection->server.Receive(pool))));
+    EXPECT_EQ(other.view(), "3");
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(clean_up()), IsOk());

@@ -56,11 +56,7 @@ void EpollProactor::Submit(OperationBase& operation) {
   operation.backend_state = kNowhere;
   if (Ready* ready = ReadyOf(operation); ready != nullptr) {
     Descriptor& descriptor = *operation.descriptor();
-    if (descriptor.watcher != this) {
-      descriptor.ComeTo(this);
-    } else if (*ready == Ready::kNo) {
-      return Park(operation);
-    }
+    if (descriptor.ComeTo(this) && descriptor.watcher == this && *ready == Ready::kNo) return Park(operation);
   }
   int result = operation.Perform(system());
   if (FoundNothing(result)) [[unlikely]] {
@@ -107,9 +103,9 @@ void EpollProactor::Cancel(OperationBase& operation) {
 
 int EpollProactor::Watch(OperationBase& operation) {
   Descriptor& descriptor = *operation.descriptor();
-  if (descriptor.watcher == this) return 0;
   // Where another goes on watching it, a thread has to wait.
   if (descriptor.kind == DescriptorKind::kRegularFile || !descriptor.ComeTo(this)) return -EPERM;
+  if (descriptor.watcher == this) return 0;
   const size_t number = static_cast<size_t>(descriptor.number);
   epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = number}};
   int result = kernel_.Control(epoll_fd_, EPOLL_CTL_ADD, descriptor.number, &event);

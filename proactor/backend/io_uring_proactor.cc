@@ -252,6 +252,8 @@ void IoUringProactor::AdvanceLine() {
 bool IoUringProactor::WaitsFor(OperationBase& operation, io_uring_sqe& entry) {
   Multishot& multishot = *reinterpret_cast<Multishot*>(std::exchange(entry.user_data, 0));
   if (!multishot.armed()) Adjust(multishot);
+  // What the kernel has for it, nobody will take from there any more.
+  if (draining_ && Drain() == 0) multishot.Lacking();
   if (!multishot.armed() && (multishot.backend_state & kToAdjust) == 0) return false;
   operation.backend_state = kMultishotWait;
   multishot.waiting = &operation;

@@ -75,11 +75,8 @@ bool AcceptOp::NeedsPause(int result) const {
 
 // accept(2): Linux passes errors that are pending on the new connection, and says to treat them like EAGAIN.
 bool AcceptOp::Advance(int& result) const {
-  if (queue()->moving) {
-    result = -EXDEV;
-  } else if (result < 0 && queue()->HasResult()) {
-    result = queue()->TakeOutcome();
-  }
+  if (IsElsewhere(queue(), result)) return false;
+  if (result < 0 && queue()->HasResult()) result = queue()->TakeOutcome();
   switch (-result) {
     case ECONNABORTED:
     case EPROTO:
@@ -89,7 +86,6 @@ bool AcceptOp::Advance(int& result) const {
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case ENONET:
-    case EXDEV:
       return false;
     default:
       return !NeedsPause(result);

@@ -49,7 +49,7 @@ bool Closing::GoOn() {
   if (handed_over_) return false;
   // What is armed elsewhere is ended there.
   Multishot* multishot = operation_.descriptor()->multishot;
-  if (multishot != nullptr && !multishot->moving) ComesFromElsewhere(*multishot, *operation_.context_.loop);
+  if (multishot != nullptr) ComesFromElsewhere(*multishot, *operation_.context_.loop);
   if (multishot != nullptr && WaitForHandover(*multishot, operation_)) return true;
   if (operation_.context_.scope->cancelled()) {
     operation_.result_ = -ECANCELED;

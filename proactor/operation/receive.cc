@@ -18,7 +18,7 @@ using internal::BufferSlot;
 using internal::BufferStore;
 
 bool ReceiveQueue::UseOther(const Store& store, Loop& loop) {
-  if (home != &loop && ComesFromElsewhere(*this, loop)) return false;
+  if (ComesFromElsewhere(*this, loop)) return false;
   store->Use(loop);
   if (store_ != store) {
     if (armed()) descriptor().StopWatching();  // It takes from another pool.
@@ -214,10 +214,7 @@ void ReceiveOp::Prepare(io_uring_sqe& entry) const {
 int ReceiveOp::Perform(System& system) const { return queue().moving ? -EXDEV : queue().Call(system); }
 
 bool ReceiveOp::Advance(int& result) const {
-  if (queue().moving) {
-    result = -EXDEV;
-    return false;
-  }
+  if (IsElsewhere(&queue(), result)) return false;
   queue().Use(*store, *queue().home);  // It may have come from elsewhere meanwhile.
   if (result == -ECANCELED) queue().LeaveLine();
   if (queue().HasResult()) result = queue().TakeOutcome();

@@ -47,7 +47,7 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
 
   // From now on it is for tasks of this loop, and takes buffers from there. False: not yet.
   bool Use(const Store& store, Loop& loop) {
-    if (home == &loop && store_ == store) [[likely]] {
+    if (!moving && home == &loop && store_ == store && !store->ended()) [[likely]] {
       return true;
     }
     return UseOther(store, loop);
@@ -60,7 +60,9 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   bool wanted() const override;
   bool HasResult() const override { return !received_.empty() || end_ != kNoEnd; }
   bool HasUnreadBytes() const override { return unread_ > 0; }
-  void Lacking() override { store_->StopProviding(); }
+  void Lacking() override {
+    if (store_ != nullptr) store_->StopProviding();
+  }
   void Clear() override;
   void Leaving() override {
     LetGoOfStore();

@@ -24,10 +24,7 @@ int RecvOp::Perform(System& system) const {
 
 bool RecvOp::TakeAhead(int& result) const {
   Multishot& ahead = *descriptor->multishot;
-  if (ahead.moving) {
-    result = -EXDEV;
-    return false;
-  }
+  if (IsElsewhere(&ahead, result)) return false;
   if (ahead.HasResult()) result = ahead.Copy(buffer.data(), buffer.size());
   return true;
 }

@@ -21,10 +21,7 @@ int RecvListOp::Perform(System& system) {
 
 bool RecvListOp::TakeAhead(int& result) {
   Multishot& ahead = *descriptor->multishot;
-  if (ahead.moving) {
-    result = -EXDEV;
-    return false;
-  }
+  if (IsElsewhere(&ahead, result)) return false;
   if (!ahead.HasResult()) return true;
   const msghdr& message = list.NextMessage();
   int copied = 0;

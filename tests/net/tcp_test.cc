@@ -464,7 +464,6 @@ TEST_P(TcpListenerOnAKernelTest, WhoDoesNotAcceptTakesNoMoreOnceThereAreSomeAhea
     { TcpStream first = co_await Try(listener.Accept()); }
     co_await Try(Sleep(absl::Milliseconds(20)));
     const int some = ahead();
-    EXPECT_LT(some, kFirst);
     for (int i = 0; i < kMore; ++i) clients.push_back(co_await Try(TcpStream::Connect(address)));
     co_await Try(Sleep(absl::Milliseconds(20)));
     EXPECT_EQ(ahead(), some);
