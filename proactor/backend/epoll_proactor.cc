@@ -130,7 +130,7 @@ int EpollProactor::Watch(OperationBase& operation) {
 // what they mean to the parent, who is to go on watching.
 void EpollProactor::Forget(Descriptor& descriptor) {
   std::unique_lock lock(mutex_, std::defer_lock);
-  if (!InChild()) lock.lock();
+  if (!InChild()) lock.lock();  // There, whoever had it is missing.
   if (!InChild()) kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;

@@ -9,9 +9,9 @@
 // that there is no descriptor or no memory for a connection: the operation takes it when there is (pause.h).
 //
 // In an io_uring that can, a request stays armed from the first time on (multishot.h). It takes all that wait in the
-// kernel's queue when it looks, which are as many as that holds at most (the backlog of listen(2)). When 32
-// are there that nobody has asked for, it takes no more until all of them have been asked for. Those that are left are
-// closed with the listener.
+// kernel's queue when it looks, which are as many as that holds at most (the backlog of listen(2)). When there are 32
+// that nobody has asked for, it takes no more until all of them have been asked for. Those that are left are closed
+// with the listener.
 // The limit of descriptors is for such a request what it was when it was armed (io_uring/net.c, io_accept_prep).
 #ifndef PROACTOR_OPERATION_ACCEPT_H_
 #define PROACTOR_OPERATION_ACCEPT_H_
