@@ -438,6 +438,27 @@ TEST_P(TcpListenerTest, ACancelledAcceptLosesNoConnection) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+// Whether the kernel still has them, or they were accepted ahead.
+TEST_P(TcpListenerTest, ConnectionsThatNobodyTookAreHungUpWithTheListener) {
+  auto body = []() -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    SocketAddress address = co_await Try(listener.LocalAddress());
+    std::vector<TcpStream> clients;
+    for (int i = 0; i < 5; ++i) clients.push_back(co_await Try(TcpStream::Connect(address)));
+    TcpStream first = co_await Try(listener.Accept());
+    co_await Try(Sleep(absl::Milliseconds(5)));
+    listener = TcpListener();
+    first = TcpStream();
+    for (TcpStream& client : clients) {
+      char byte[1];
+      absl::StatusOr<size_t> n = co_await WithTimeout(absl::Seconds(20), client.Read(byte));
+      EXPECT_TRUE(n.ok() ? *n == 0 : absl::IsUnavailable(n.status())) << n.status();
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 INSTANTIATE_ON_EVERY_BACKEND(TcpListenerTest);
 
 int OpenDescriptors() {
