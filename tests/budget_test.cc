@@ -88,7 +88,19 @@ struct Usage {
   int64_t turns;
   int64_t flushes;
   int64_t waits;
+
+  friend Usage operator-(const Usage& a, const Usage& b) {
+    return {a.allocations - b.allocations,
+            a.operations - b.operations,
+            a.submissions - b.submissions,
+            a.enters - b.enters,
+            a.turns - b.turns,
+            a.flushes - b.flushes,
+            a.waits - b.waits};
+  }
 };
+
+constexpr int kEchoes = 1000;
 
 class UsageTest : public BackendTest {
  protected:
@@ -97,9 +109,31 @@ class UsageTest : public BackendTest {
             counters().enters.value(), counters().turns.value(),      counters().flushes.value(),
             counters().waits.value()};
   }
-};
 
-constexpr int kEchoes = 1000;
+  // Of messages that a client sends, once things are warm, and `echo`, called with a stream, sends back.
+  template <class Echo>
+  Usage EchoThrough(Echo echo) {
+    Usage before = {};
+    Usage after = {};
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+      SocketAddress address = co_await Try(listener.LocalAddress());
+      TcpStream client = co_await Try(TcpStream::Connect(address));
+      TcpStream server = co_await Try(listener.Accept());
+      group.Spawn(echo(std::move(server)));
+      char reply[1];
+      for (int i = -100; i < kEchoes; ++i) {
+        if (i == 0) before = Now();
+        co_await Try(client.WriteAll("x"));
+        co_await Try(client.Read(reply));
+      }
+      after = Now();
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+    return after - before;
+  }
+};
 
 Task<absl::Status> Echo(TcpStream stream) {
   char buffer[4096];
@@ -111,39 +145,20 @@ Task<absl::Status> Echo(TcpStream stream) {
 
 // Invariant 8: no heap allocation on the steady-state path of an operation. Invariant 6: one enter per turn at most.
 TEST_P(UsageTest, ASteadyEchoAllocatesNothingAndAsksForFourOperations) {
-  Usage before = {};
-  Usage after = {};
-  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
-    SocketAddress address = co_await Try(listener.LocalAddress());
-    TcpStream client = co_await Try(TcpStream::Connect(address));
-    TcpStream server = co_await Try(listener.Accept());
-    group.Spawn(Echo(std::move(server)));
-    char reply[1];
-    for (int i = -100; i < kEchoes; ++i) {
-      if (i == 0) before = Now();
-      co_await Try(client.WriteAll("x"));
-      co_await Try(client.Read(reply));
-    }
-    after = Now();
-    co_return absl::OkStatus();
-  };
-  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
-  EXPECT_EQ(after.operations - before.operations, 4 * kEchoes);
+  Usage usage = EchoThrough(&Echo);
+  EXPECT_EQ(usage.operations, 4 * kEchoes);
   if (simulated()) return;  // Its bookkeeping is its own.
-  EXPECT_EQ(after.allocations - before.allocations, 0);
+  EXPECT_EQ(usage.allocations, 0);
   // Without a ring, there are no entries to submit; without these opcodes, polls for the two that receive.
   bool opcodes = scheduler().proactor().capabilities().Has(Feature::kRecv);
   int entries = GetParam() != Backend::kIoUring ? 0 : opcodes ? 4 : 2;
-  EXPECT_EQ(after.submissions - before.submissions, entries * kEchoes);
-  EXPECT_EQ(after.flushes - before.flushes, 0);
-  EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
+  EXPECT_EQ(usage.submissions, entries * kEchoes);
+  EXPECT_EQ(usage.flushes, 0);
+  EXPECT_LE(usage.enters, usage.turns);
 }
 
 // The same into a pool, where a request that is armed once needs no entry for a message.
 TEST_P(UsageTest, ASteadyEchoThroughAPoolAllocatesNothingAndAsksForNoMore) {
-  Usage before = {};
-  Usage after = {};
   BufferPool pool;
   auto echo = [&](TcpStream stream) -> Task<absl::Status> {
     while (true) {
@@ -152,30 +167,15 @@ TEST_P(UsageTest, ASteadyEchoThroughAPoolAllocatesNothingAndAsksForNoMore) {
       co_await Try(stream.WriteAll(chunks));
     }
   };
-  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
-    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
-    SocketAddress address = co_await Try(listener.LocalAddress());
-    TcpStream client = co_await Try(TcpStream::Connect(address));
-    TcpStream server = co_await Try(listener.Accept());
-    group.Spawn(echo(std::move(server)));
-    char reply[1];
-    for (int i = -100; i < kEchoes; ++i) {
-      if (i == 0) before = Now();
-      co_await Try(client.WriteAll("x"));
-      co_await Try(client.Read(reply));
-    }
-    after = Now();
-    co_return absl::OkStatus();
-  };
-  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
-  EXPECT_EQ(after.operations - before.operations, 4 * kEchoes);
-  if (simulated()) return;  // Its bookkeeping is its own.
-  EXPECT_EQ(after.allocations - before.allocations, 0);
+  Usage usage = EchoThrough(echo);
+  EXPECT_EQ(usage.operations, 4 * kEchoes);
+  if (simulated()) return;
+  EXPECT_EQ(usage.allocations, 0);
   if (pool.usage().provided > 0) {  // There was memory for a ring of buffers.
-    EXPECT_EQ(after.submissions - before.submissions, 3 * kEchoes);
+    EXPECT_EQ(usage.submissions, 3 * kEchoes);
   }
-  EXPECT_EQ(after.flushes - before.flushes, 0);
-  EXPECT_LE(after.enters - before.enters, after.turns - before.turns);
+  EXPECT_EQ(usage.flushes, 0);
+  EXPECT_LE(usage.enters, usage.turns);
 }
 
 // The same for a list, more of it than one message takes, which is sent again for the rest.

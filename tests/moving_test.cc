@@ -81,12 +81,13 @@ struct Player {
 
 class MovingStreamThreadsTest : public MovingThreadsTest {
  protected:
-  void Exchange(How here, How there) {
+  void Exchange(How here, How there) { Exchange(here, there, GetParam()); }
+  void Exchange(How here, How there, Backend backend_there) {
     std::string sent = Pattern(kBytes), received;
     Player left{here}, right{there};
     absl::Status status = absl::UnknownError("has not ended");
     std::thread thread([&] {
-      Bench bench(GetParam());
+      Bench bench(backend_there);
       status = bench.Run(WithTimeout(absl::Seconds(60), right.Play(left, received)));
     });
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
@@ -113,6 +114,14 @@ TEST_P(MovingStreamThreadsTest, BytesThatWereReceivedAheadGoWithIt) {
   Exchange(How::kReceive, How::kReceive);
   Exchange(How::kReceive, How::kRead);
   Exchange(How::kReadList, How::kReceive);
+}
+
+// As where io_uring was refused to one of the two.
+TEST_P(MovingStreamThreadsTest, BytesGoWithItBetweenSchedulersOnDifferentBackends) {
+  const Backend other = GetParam() == Backend::kIoUring ? Backend::kEpoll : Backend::kIoUring;
+  for (How here : {How::kRead, How::kReceive}) {
+    for (How there : {How::kReadList, How::kReceive}) Exchange(here, there, other);
+  }
 }
 
 TEST_P(MovingStreamThreadsTest, BytesThatWereReceivedAheadOutliveTheirScheduler) {
