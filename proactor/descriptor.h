@@ -41,6 +41,7 @@ inline bool IsStream(DescriptorKind kind) { return kind == DescriptorKind::kSock
 enum class Ready : char {
   kNo,       // One has found nothing: wait for a report.
   kAwaited,  // So an operation does, the one in the slot.
+  kLater,    // Nobody knows, but the peer may well wait for what was written last: let everybody else go first.
   kYes,      // Nobody knows better.
   kForGood,  // The peer has finished, or the connection failed: no report will come any more.
 };

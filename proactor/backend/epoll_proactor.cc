@@ -15,7 +15,7 @@ namespace proactor {
 namespace {
 
 // What an operation is doing here, in its `backend_state`.
-enum State : uint8_t { kNowhere = 0, kParked = 1, kOffloaded = 2 };
+enum State : uint8_t { kNowhere = 0, kParked = 1, kOffloaded = 2, kDeferred = 3 };
 
 constexpr int kEvents = 256;
 constexpr uint64_t kWake = ~uint64_t{0};  // Instead of a descriptor's number.
@@ -56,7 +56,11 @@ void EpollProactor::Submit(OperationBase& operation) {
   operation.backend_state = kNowhere;
   if (Ready* ready = ReadyOf(operation); ready != nullptr) {
     Descriptor& descriptor = *operation.descriptor();
-    if (descriptor.ComeTo(this) && descriptor.watcher == this && *ready == Ready::kNo) return Park(operation);
+    if (descriptor.ComeTo(this) && descriptor.watcher == this) {
+      if (*ready == Ready::kNo) return Park(operation);
+      if (*ready == Ready::kLater) return Defer(operation);
+      if (ready == &descriptor.writable && descriptor.readable == Ready::kYes) descriptor.readable = Ready::kLater;
+    }
   }
   int result = operation.Perform(system());
   if (FoundNothing(result)) [[unlikely]] {
@@ -88,12 +92,19 @@ void EpollProactor::Park(OperationBase& operation) {
   ++parked_;
 }
 
+void EpollProactor::Defer(OperationBase& operation) {
+  operation.backend_state = kDeferred;
+  *ReadyOf(operation) = Ready::kYes;
+  operation.Defer();
+}
+
 void EpollProactor::Unpark(OperationBase& operation) {
   operation.backend_state = kNowhere;
   --parked_;
 }
 
 void EpollProactor::Cancel(OperationBase& operation) {
+  if (operation.backend_state == kDeferred) return;  // It sees that itself, when its turn comes.
   counters().cancels.Add();
   if (operation.backend_state == kOffloaded) return offload_.Cancel(operation);
   Unpark(operation);

@@ -11,6 +11,9 @@
 //  - A descriptor is registered once, when the first operation on it has to wait, for both directions and edges only.
 //    Whether a direction is worth a try is noted in the Descriptor: by a report, by a call that found nothing, and by a
 //    short transfer on a stream. An edge that comes before an operation parks is in that note.
+//  - A call that takes as much as it has room for leaves open whether there is more. Whoever has answered since expects
+//    nothing before the peer has the answer, so the next read is tried behind all that is ready by then: among busy
+//    connections it mostly finds the next message, instead of nothing, and then the same as a report.
 //  - Parked operations are performed while reports are taken, so that what a report announced is not lost to a
 //    cancellation that comes later in the same turn. Coroutines are resumed by the ready queue, never from here.
 //  - What may block (regular files, opening) goes to the BlockingPool, unless it can be done at once (RWF_NOWAIT).
@@ -64,6 +67,8 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
 
   void Park(OperationBase& operation);
   void Unpark(OperationBase& operation);
+  // Has it submitted again, and tried then, behind all that is ready.
+  void Defer(OperationBase& operation);
   // After a try that found nothing: where the operation goes on. A failure is its result.
   int Postpone(OperationBase& operation, int result);
   // Has the kernel report on the descriptor of an operation. -EPERM: it has nothing to report, as for regular files.

@@ -97,6 +97,12 @@ class OperationBase : public Suspension {
     completed.Push(*this);
   }
 
+  // In `Proactor::Submit`: stays in flight, and is submitted again behind all that is ready now.
+  void Defer() {
+    result_ = -EINTR;
+    context_.loop->ready_queue.Push(*this);
+  }
+
   // Ends a pause, with what the operation finds when its turn comes: -EINTR to ask again.
   void EndPause(int result) {
     if ((state_ & kPaused) == 0) return;

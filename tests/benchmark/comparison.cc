@@ -37,21 +37,34 @@ struct Window {
   }
 };
 
-// One server and its client's end.
-struct Contestant {
+// What was measured of one server.
+struct Tally {
   std::string name;
-  ServerProcess server;
-  std::unique_ptr<Load> load;
-  std::vector<Window> windows = {};  // one for each round
+  std::vector<Window> windows;  // one for each round
   int64_t user_samples = 0;
   int64_t user_messages = 0;
+
+  // What one process of it did.
+  void Add(const Tally& process) {
+    name = process.name;
+    windows.insert(windows.end(), process.windows.begin(), process.windows.end());
+    user_samples += process.user_samples;
+    user_messages += process.user_messages;
+  }
+};
+
+// One process of a server, and its client's end.
+struct Contestant {
+  ServerProcess server;
+  std::unique_ptr<Load> load;
+  Tally tally;
 
   absl::StatusOr<Window> Measure(absl::Duration duration) {
     absl::SleepFor(kTimeToSettle);
     const absl::Duration before = server.Cpu();
     absl::StatusOr<Traffic> traffic = load->Run(duration);
     if (!traffic.ok()) {
-      return absl::Status(traffic.status().code(), absl::StrCat(name, ": ", traffic.status().message()));
+      return absl::Status(traffic.status().code(), absl::StrCat(tally.name, ": ", traffic.status().message()));
     }
     absl::SleepFor(kTimeToSettle);
     return Window{.traffic = *traffic, .server_cpu = server.Cpu() - before};
@@ -74,20 +87,20 @@ absl::StatusOr<std::vector<Contestant>> Assemble(const Cell& cell, std::vector<S
     if (!server.ok()) return server.status();
     absl::StatusOr<std::unique_ptr<Load>> load = MakeLoad(cell, server->address(), method);
     if (!load.ok()) return load.status();
-    contestants.push_back({.name = command.name, .server = *std::move(server), .load = *std::move(load)});
+    contestants.push_back({.server = *std::move(server), .load = *std::move(load), .tally = {.name = command.name}});
     if (absl::StatusOr<Window> unused = contestants.back().Measure(kWarmUp); !unused.ok()) return unused.status();
   }
   return contestants;
 }
 
-absl::Status PlayRounds(std::vector<Contestant>& contestants, const Method& method) {
+absl::Status PlayRounds(std::vector<Contestant>& contestants, int rounds, const Method& method) {
   std::vector<Contestant*> order;
   for (Contestant& contestant : contestants) order.push_back(&contestant);
-  for (int round = 0; round < method.rounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     for (Contestant* contestant : order) {
       absl::StatusOr<Window> window = contestant->Measure(method.window);
       if (!window.ok()) return window.status();
-      contestant->windows.push_back(*window);
+      contestant->tally.windows.push_back(*window);
     }
     std::reverse(order.begin(), order.end());
   }
@@ -97,7 +110,8 @@ absl::Status PlayRounds(std::vector<Contestant>& contestants, const Method& meth
 // Not being able to sample is a property of the machine, and goes to `availability`; the rest of the result stands.
 absl::Status SampleUserTime(std::vector<Contestant>& contestants, const Method& method, absl::Status& availability) {
   if (method.user_time <= absl::ZeroDuration()) availability = absl::FailedPreconditionError("--user_time is 0");
-  const int rounds = static_cast<int>(std::ceil(absl::FDivDuration(method.user_time, method.window)));
+  const int rounds =
+      static_cast<int>(std::ceil(absl::FDivDuration(method.user_time, method.window * method.processes)));
   for (int round = 0; round < rounds; ++round) {
     for (Contestant& contestant : contestants) {
       absl::StatusOr<UserTimeSampler> sampler = UserTimeSampler::Attach(contestant.server.id());
@@ -110,8 +124,8 @@ absl::Status SampleUserTime(std::vector<Contestant>& contestants, const Method& 
       absl::StatusOr<int64_t> samples = sampler->Samples();
       availability.Update(samples.status());
       if (!availability.ok()) return absl::OkStatus();
-      contestant.user_samples += *samples;
-      contestant.user_messages += window->traffic.messages;
+      contestant.tally.user_samples += *samples;
+      contestant.tally.user_messages += window->traffic.messages;
     }
   }
   return absl::OkStatus();
@@ -119,23 +133,23 @@ absl::Status SampleUserTime(std::vector<Contestant>& contestants, const Method& 
 
 // `figure(window of this server, window of the first server in the same round)`, over all rounds.
 template <typename Figure>
-Quartiles Over(const Contestant& contestant, const Contestant& first, Figure figure) {
+Quartiles Over(const Tally& tally, const Tally& first, Figure figure) {
   std::vector<double> samples;
-  for (size_t round = 0; round < contestant.windows.size(); ++round) {
-    samples.push_back(figure(contestant.windows[round], first.windows[round]));
+  for (size_t round = 0; round < tally.windows.size(); ++round) {
+    samples.push_back(figure(tally.windows[round], first.windows[round]));
   }
   return QuartilesOf(std::move(samples));
 }
 
-ServerResult Summarize(const Contestant& contestant, const Contestant& first) {
-  const auto over = [&](auto figure) { return Over(contestant, first, figure); };
+ServerResult Summarize(const Tally& tally, const Tally& first) {
+  const auto over = [&](auto figure) { return Over(tally, first, figure); };
   std::vector<double> cpu_microseconds;
-  for (const Window& window : contestant.windows) cpu_microseconds.push_back(window.CpuMicroseconds());
+  for (const Window& window : tally.windows) cpu_microseconds.push_back(window.CpuMicroseconds());
   const double microseconds_per_sample = absl::ToDoubleMicroseconds(UserTimeSampler::kPeriod) /
-                                         static_cast<double>(std::max<int64_t>(contestant.user_messages, 1));
-  const double samples = static_cast<double>(contestant.user_samples);
+                                         static_cast<double>(std::max<int64_t>(tally.user_messages, 1));
+  const double samples = static_cast<double>(tally.user_samples);
   return {
-      .name = contestant.name,
+      .name = tally.name,
       .cpu_microseconds = std::move(cpu_microseconds),
       .messages_per_second = over([](const Window& own, const Window&) { return own.MessagesPerSecond(); }),
       .throughput_ratio = over(
@@ -162,18 +176,26 @@ Quartiles CpuRatio(const ServerResult& server, const ServerResult& reference) {
 
 absl::StatusOr<CellResult> Compare(const Cell& cell, const std::vector<ServerCommand>& servers, const Method& method) {
   TakeProcessor(method.client_processor);
-  absl::StatusOr<std::vector<Contestant>> contestants = Assemble(cell, servers, method);
-  if (!contestants.ok()) return contestants.status();
-  if (absl::Status status = PlayRounds(*contestants, method); !status.ok()) return status;
   CellResult result = {.cell = cell, .servers = {}, .user_time_status = absl::OkStatus()};
-  if (absl::Status status = SampleUserTime(*contestants, method, result.user_time_status); !status.ok()) return status;
-  for (Contestant& contestant : *contestants) {
-    result.servers.push_back(Summarize(contestant, contestants->front()));
-    contestant.load.reset();
-    if (absl::Status status = contestant.server.Stop(); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat(contestant.name, " ", status.message()));
+  std::vector<Tally> tallies;
+  for (int process = 0; process < method.processes; ++process) {
+    const int rounds = method.rounds * (process + 1) / method.processes - method.rounds * process / method.processes;
+    absl::StatusOr<std::vector<Contestant>> contestants = Assemble(cell, servers, method);
+    if (!contestants.ok()) return contestants.status();
+    absl::Status status = PlayRounds(*contestants, rounds, method);
+    if (status.ok()) status = SampleUserTime(*contestants, method, result.user_time_status);
+    if (!status.ok()) return status;
+    tallies.resize(contestants->size());
+    for (size_t i = 0; i < tallies.size(); ++i) {
+      Contestant& contestant = (*contestants)[i];
+      tallies[i].Add(contestant.tally);
+      contestant.load.reset();
+      if (absl::Status status = contestant.server.Stop(); !status.ok()) {
+        return absl::Status(status.code(), absl::StrCat(contestant.tally.name, " ", status.message()));
+      }
     }
   }
+  for (const Tally& tally : tallies) result.servers.push_back(Summarize(tally, tallies.front()));
   return result;
 }
 

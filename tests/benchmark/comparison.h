@@ -10,6 +10,9 @@
 // ratio to the first server's; the result is the median of these ratios over the rounds. A' is the first server once
 // more, in a process of its own: what its ratio differs from 1 is what the machine adds by itself.
 //
+// Two processes of one program can differ by a tenth for as long as they live, by where their memory lies and how their
+// connections have fallen into step. So the rounds can be spread over several.
+//
 // User CPU time is sampled in windows of its own, after these, because sampling costs time.
 #ifndef PROACTOR_TESTS_BENCHMARK_COMPARISON_H_
 #define PROACTOR_TESTS_BENCHMARK_COMPARISON_H_
@@ -27,6 +30,7 @@ namespace proactor::benchmark {
 
 struct Method {
   int rounds = 20;
+  int processes = 1;  // of each server, one after the other, which share the rounds
   absl::Duration window = absl::Milliseconds(120);
   absl::Duration user_time = absl::Seconds(4);  // of windows in which user CPU is sampled, for each server
   int server_processor = 0;

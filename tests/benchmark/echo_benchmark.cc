@@ -36,6 +36,7 @@ ABSL_FLAG(std::vector<std::string>, cells,
           std::vector<std::string>({"c50s64p1", "c1000s64p1", "c50s1024p1", "c50s65536p1", "churn"}),
           "shapes of load, separated by commas: c<connections>s<bytes>p<messages in flight>, or churn");
 ABSL_FLAG(int, rounds, 20, "windows per server and cell; 16 or more to say anything");
+ABSL_FLAG(int, processes, 4, "how many processes of each server, one after the other, share the rounds");
 ABSL_FLAG(absl::Duration, window, absl::Milliseconds(120), "length of one window");
 ABSL_FLAG(absl::Duration, user_time, absl::Seconds(4), "how long to sample user CPU, per server and cell");
 ABSL_FLAG(int, server_cpu, 0, "the processor that the servers take turns on");
@@ -94,12 +95,15 @@ absl::StatusOr<std::vector<Cell>> ParseCells() {
 absl::StatusOr<Method> ParseMethod() {
   Method method = {
       .rounds = absl::GetFlag(FLAGS_rounds),
+      .processes = absl::GetFlag(FLAGS_processes),
       .window = absl::GetFlag(FLAGS_window),
       .user_time = absl::GetFlag(FLAGS_user_time),
       .server_processor = absl::GetFlag(FLAGS_server_cpu),
       .client_processor = absl::GetFlag(FLAGS_client_cpu),
   };
   if (method.rounds < 1 || method.rounds > 10000) return absl::InvalidArgumentError("--rounds is from 1 to 10000");
+  if (method.processes < 1) return absl::InvalidArgumentError("--processes is 1 or more");
+  method.processes = std::min(method.processes, method.rounds);
   if (method.window < absl::Milliseconds(10) || method.window > absl::Seconds(10)) {
     return absl::InvalidArgumentError("--window is from 10ms to 10s");
   }

@@ -9,9 +9,9 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
@@ -36,9 +36,10 @@ namespace proactor::benchmark {
 namespace {
 
 Task<absl::Status> Echo(TcpStream stream) {
-  std::vector<char> buffer(65536);
-  while (size_t n = co_await Try(stream.Read(buffer))) {
-    co_await Try(stream.WriteAll({buffer.data(), n}));
+  constexpr size_t kSize = 65536;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kSize);  // The others do not clear theirs either.
+  while (size_t n = co_await Try(stream.Read({buffer.get(), kSize}))) {
+    co_await Try(stream.WriteAll({buffer.get(), n}));
   }
   co_return absl::OkStatus();
 }

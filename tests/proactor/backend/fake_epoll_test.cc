@@ -258,6 +258,50 @@ TEST(EpollOverFakeTest, TheEndThatIsReportedTogetherWithTheLastBytesIsReadAfterT
   EXPECT_THAT(world->Run(WithTimeout(absl::Seconds(1), body())), IsOk());
 }
 
+// A read that has filled its buffer, and an answer: the next is tried behind whoever is ready, who may have it ended.
+TEST(EpollOverFakeTest, AReadThatIsTriedLaterEndsWithItsScopeAndItsDescriptor) {
+  for (const bool closes : {false, true}) {
+    auto world = MakeFakeEpollWorld({.short_transfers = false, .interruptions = false}, {});
+    auto body = [&]() -> Task<absl::Status> {
+      TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(80)));
+      TcpStream client = co_await Try(TcpStream::Connect(SocketAddress::Loopback(80)));
+      TcpStream server = co_await Try(listener.Accept());
+      auto end = [&](TaskGroup& group) -> Task<absl::Status> {
+        EXPECT_EQ(world->system().Send(client.descriptor_number(), "next", 4), 4);
+        if (closes) co_return co_await server.Close();
+        group.Cancel("enough");
+        co_return absl::OkStatus();
+      };
+      absl::StatusOr<size_t> later = absl::UnknownError("not read");
+      auto read = [&](TaskGroup& group) -> Task<absl::Status> {
+        char buffer[4];
+        co_await Try(server.Read(buffer));
+        co_await Try(server.WriteAll("answer"));
+        group.Spawn(end(group));
+        later = co_await server.Read(buffer);
+        co_return absl::OkStatus();
+      };
+      auto send = [&]() -> Task<absl::Status> {
+        co_await Try(Sleep(absl::Milliseconds(1)));  // The reader waits by now, and is watched.
+        EXPECT_EQ(world->system().Send(client.descriptor_number(), "full", 4), 4);
+        co_return absl::OkStatus();
+      };
+      auto both = [&](TaskGroup& group) -> Task<absl::Status> {
+        group.Spawn(send());
+        co_return co_await WithTaskGroup(read);
+      };
+      (co_await WithTaskGroup(both)).IgnoreError();
+      EXPECT_THAT(later, StatusIs(absl::StatusCode::kCancelled));
+      if (closes) co_return absl::OkStatus();
+      char buffer[16];
+      size_t n = co_await Try(server.Read(buffer));
+      EXPECT_EQ(std::string_view(buffer, n), "next") << "nothing is lost";
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(world->Run(WithTimeout(absl::Seconds(1), body())), IsOk());
+  }
+}
+
 TEST(EpollOverFakeTest, AWrongReportEndsNoWait) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(seed);
