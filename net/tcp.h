@@ -79,8 +79,9 @@ class TcpStream {
 
   // Receives what has arrived into a buffer of the pool, waiting for at least one byte: how 10,000 connections that
   // wait need no memory for it. Result: the bytes; none once the peer has finished sending. From the first time on,
-  // io_uring receives while the coroutine does something else, up to the pool's `most_unread`. Cancelled: `kCancelled`;
-  // what comes later is for the next one. The pool outlives the operation.
+  // io_uring receives while the coroutine does something else, up to the pool's `most_unread`, as long as that is of
+  // use (buffer_pool.h). Cancelled: `kCancelled`; what comes later is for the next one. The pool outlives the
+  // operation.
   Operation<ReceiveOp> Receive(BufferPool& pool) {
     return MakeOperation(ReceiveOp{.descriptor = descriptor_.get(), .store = &pool.store()});
   }

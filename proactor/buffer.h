@@ -38,7 +38,8 @@ class BufferStore;
 struct BufferSlot {
   enum State : uint8_t {
     kFree,
-    kProvided,  // The kernel may write into it.
+    kProvided,  // The kernel may write into it, for any request of its group,
+    kHeld,      // or for one operation.
     kReceived,  // Has bytes that nobody has asked for yet.
     kOnLoan,
   };
@@ -126,6 +127,7 @@ class Buffers {
   };
 
   Buffers() = default;
+  explicit Buffers(Buffer buffer) { PushBack(std::move(buffer)); }
   Buffers(Buffers&& other) noexcept
       : first_(std::exchange(other.first_, nullptr)),
         last_(std::exchange(other.last_, nullptr)),

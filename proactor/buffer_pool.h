@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BufferPool: memory that many connections receive into. One that waits holds none of it.
+// BufferPool: memory that many connections receive into. One that waits holds none of it, but for a few busy ones.
 //
 //   BufferPool pool({.most_bytes = 16 << 20});                   // before the group of those who use it
 //   Buffer chunk = co_await Try(stream.Receive(pool));           // on loan (buffer.h)
@@ -14,6 +14,9 @@
 // When there is none: who receives waits in a line, and each buffer that is given back is for the first one. Nobody who
 //   comes later overtakes, whatever way the bytes take: the n-th in the line waits for at most n buffers. No timer is
 //   involved.
+// Busy streams: where what is asked for has mostly come already, io_uring is asked for it each time, into a buffer that
+//   the receive holds while it waits, and nothing is read ahead. There are 64 of these streams at most, with an eighth
+//   of `most_bytes`; those that have become idle make room for others (operation/receive.h).
 // Reading ahead: io_uring receives while a coroutine does something else, until what waits to be asked for takes
 //   `most_unread` bytes of memory, or a quarter of what the pool has left, and a few buffers that the kernel had begun
 //   with; the rest stays with the kernel, and so with the peer. One buffer of each size is not read ahead into. Before

@@ -20,6 +20,7 @@ constexpr size_t kFirstBuffers = 4;               // at least so many.
 constexpr size_t kProvidedBytes = 512 << 10;      // What the kernel has, however few requests there are,
 constexpr size_t kFewestProvided = 8;             // and how many buffers that are at least.
 constexpr size_t kMostBuffers = size_t{1} << 16;  // An index has 16 bits.
+constexpr size_t kHeldShares = 8;                 // One of these, of all memory, is held by receives that wait.
 constexpr size_t kStep = 4;                       // From one size to the next.
 
 BufferPoolOptions Sane(BufferPoolOptions options) {
@@ -31,7 +32,8 @@ BufferPoolOptions Sane(BufferPoolOptions options) {
 
 }  // namespace
 
-BufferStore::BufferStore(const BufferPoolOptions& options) : options_(Sane(options)) {
+BufferStore::BufferStore(const BufferPoolOptions& options)
+    : options_(Sane(options)), held_(options_.most_bytes / kHeldShares) {
   for (size_t size = options_.smallest;; size *= kStep) {
     SizeClass& size_class = classes_.emplace_back();
     size_class.size = std::min(size, options_.largest);
@@ -147,6 +149,15 @@ inline void BufferStore::CountOut(BufferSlot& slot) {
   out_bytes_ += classes_[slot.size_class].size;
 }
 
+BufferSlot* BufferStore::Hold(int number) {
+  SizeClass& size_class = classes_[static_cast<size_t>(number)];
+  if (by_call_ || !line_.empty() || (size_class.free == nullptr && !Grow(size_class))) return nullptr;
+  BufferSlot& slot = *TakeFree(size_class);
+  CountOut(slot);
+  slot.state = BufferSlot::kHeld;
+  return &slot;
+}
+
 void BufferStore::PutBack(BufferSlot& slot) {
   SizeClass& size_class = classes_[slot.size_class];
   out_bytes_ -= size_class.size;
@@ -192,6 +203,17 @@ Buffer BufferStore::TakeProvided(int number, int index, size_t size) {
   return Received(slot, size);
 }
 
+Buffer BufferStore::Received(BufferSlot& slot, size_t size) {
+  slot.state = BufferSlot::kReceived;
+  slot.size = static_cast<uint32_t>(size);
+  slot.next = nullptr;
+  return Buffer(slot);
+}
+
+void BufferStore::Lend(const Buffers& buffers, const PromiseBase& borrower) {
+  for (BufferSlot* slot = buffers.first_; slot != nullptr; slot = slot->next) Lend(*slot, borrower);
+}
+
 // Of several who have found none at once, the first has seen to it.
 void BufferStore::RanOut(int number) {
   SizeClass& size_class = classes_[static_cast<size_t>(number)];
@@ -208,12 +230,6 @@ void BufferStore::StopProviding() {
       if (slot->state == BufferSlot::kProvided) MakeFree(size_class, *slot);
     }
   }
-}
-
-Buffer BufferStore::Received(BufferSlot& slot, size_t size) {
-  slot.size = static_cast<uint32_t>(size);
-  slot.next = nullptr;
-  return Buffer(slot);
 }
 
 void ReturnBuffer(BufferSlot& slot) {
@@ -261,6 +277,7 @@ BufferPoolUsage BufferStore::usage() const {
     for (const BufferSlot* slot : size_class.slots) {
       usage.on_loan += slot->state == BufferSlot::kOnLoan;
       usage.received += slot->state == BufferSlot::kReceived;
+      usage.held += slot->state == BufferSlot::kHeld;
     }
   }
   for (BufferWaiter* waiter = line_.front(); waiter != nullptr; waiter = line_.Next(*waiter)) ++usage.waiting;
@@ -307,6 +324,10 @@ struct BufferStore::Dropped final : RemoteMessage {
   void Discard() override { Receive(); }
   std::shared_ptr<BufferStore> store;
 };
+
+void BufferStore::StayUntilAllIsBack(const std::shared_ptr<BufferStore>& self) {
+  if (out_bytes_ > 0) self_ = self;
+}
 
 void BufferStore::LetGo(std::shared_ptr<BufferStore> store) {
   BufferStore& self = *store;

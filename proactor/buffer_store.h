@@ -4,13 +4,12 @@
 // anybody has one.
 //
 //   BufferSlot* slot = store.Take(size_class);                  // null: wait in the line
-//   store.Provide(size_class);                                  // or let the kernel take one
 //   ReturnBuffer(*slot);                                        // any thread
 //
 // A buffer that nobody has is provided to the kernel, if requests can take from there (buffer_group.h), or is in a
 // stack, so that what was used last, and is warm, is used next. The kernel takes what was provided first, so it gets
 // no more than one for each request that is armed, or eight, or half a mebibyte of them. As long as somebody stands in
-// the line, each that comes back is for the first there.
+// the line, each that comes back is for the first there. A few busy streams hold one each (held_buffers.h).
 //
 // The way back from other threads, with a lock that is held for a few instructions:
 //  1. Who returns a buffer puts it on a stack, and sends a message, unless one is on its way.
@@ -33,6 +32,7 @@
 #include "proactor/buffer.h"
 #include "proactor/buffer_group.h"
 #include "proactor/context.h"
+#include "proactor/held_buffers.h"
 #include "proactor/intrusive_list.h"
 #include "proactor/promise.h"
 #include "proactor/remote_message.h"
@@ -55,6 +55,7 @@ struct BufferPoolUsage {
   int on_loan = 0;   // Of these, with those who received into them.
   int received = 0;  // With bytes that nobody has asked for yet.
   int provided = 0;  // With the kernel, to receive into.
+  int held = 0;      // By receives that wait, of busy streams.
   int waiting = 0;   // Receives that wait for a buffer.
 };
 
@@ -65,6 +66,7 @@ class BufferWaiter : public ListNode<BufferWaiter> {
  public:
   // It is the waiter's now, who is not in the line any more.
   virtual void Assign(BufferSlot& slot) = 0;
+  virtual void GiveUp() = 0;  // What it holds, and has not needed for long, soon.
 
  protected:
   ~BufferWaiter() = default;
@@ -74,8 +76,6 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
  public:
   explicit BufferStore(const BufferPoolOptions& options);
   ~BufferStore();
-  BufferStore(const BufferStore&) = delete;
-  BufferStore& operator=(const BufferStore&) = delete;
 
   // Whoever receives is a task of this loop. Ends the process if the pool belongs to another one.
   void Use(Loop& loop) {
@@ -98,6 +98,10 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   // A buffer that was not used, or whose bytes have been read. The scheduler's thread, in any case after its end.
   void PutBack(BufferSlot& slot);
 
+  // A buffer of this size to hold while an operation waits, for those who may. Null when there is none.
+  BufferSlot* Hold(int size_class);
+  HeldBuffers& held() { return held_; }
+
   // The size to arm a request for, so that it finds a buffer of `size_class` or else of another. -1: it would find
   // none, or requests cannot take any here.
   int ProvidedFor(int size_class);
@@ -116,9 +120,7 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   void Lend(const Buffer& buffer, const PromiseBase& borrower) {
     if (buffer.slot_ != nullptr) Lend(*buffer.slot_, borrower);
   }
-  void Lend(const Buffers& buffers, const PromiseBase& borrower) {
-    for (BufferSlot* slot = buffers.first_; slot != nullptr; slot = slot->next) Lend(*slot, borrower);
-  }
+  void Lend(const Buffers& buffers, const PromiseBase& borrower);
 
   void StandInLine(BufferWaiter& waiter) { line_.PushBack(waiter); }
 
@@ -149,7 +151,6 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
     unsigned armed = 0;   // Requests.
     BufferSlot* free = nullptr;
     std::vector<BufferSlot*> slots;  // By their index.
-
     void CountRequests(unsigned count);
   };
   struct Chunk {
@@ -165,9 +166,7 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
     slot.since = loop_->RoughlyNow();
   }
   void ReturnFromElsewhere(BufferSlot& slot);
-  void StayUntilAllIsBack(const std::shared_ptr<BufferStore>& self) {
-    if (out_bytes_ > 0) self_ = self;
-  }
+  void StayUntilAllIsBack(const std::shared_ptr<BufferStore>& self);
   // More buffers of a size; false at the bound.
   bool Grow(SizeClass& size_class);
   void MakeFree(SizeClass& size_class, BufferSlot& slot);
@@ -182,8 +181,9 @@ class BufferStore final : public RemoteMessage, public LoopWatcher {
   std::vector<SizeClass> classes_;
   std::vector<Chunk> chunks_;
   bool by_call_ = false;  // Requests cannot take buffers.
-  size_t bytes_ = 0;
+  size_t bytes_ = 0;      // Of all that there are.
   size_t out_bytes_ = 0;  // Of those that are received into, or on loan.
+  HeldBuffers held_;
   IntrusiveList<BufferWaiter> line_;
   std::shared_ptr<BufferStore> self_;  // While the pool's owner has gone, and not all is back.
 

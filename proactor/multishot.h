@@ -63,6 +63,9 @@ class Multishot : public ListNode<Multishot> {
   // It is about to go to another loop; on the thread of this one, or, unless it is armed, of that one.
   virtual void Leaving() {}
 
+  // The proactor has forgotten its descriptor, and does nothing more for it.
+  virtual void Forgotten() {}
+
   // The kernel lacks the feature after all.
   virtual void Lacking() {}
 
@@ -76,21 +79,22 @@ class Multishot : public ListNode<Multishot> {
   Descriptor& descriptor() const { return descriptor_; }
   bool armed() const { return (backend_state & kArmed) != 0; }
 
-  // The loop where it was armed last, or is to be.
-  Loop* home = nullptr;
-  bool moving = false;                  // From one loop to another: see handover.h.
-  OperationBase* moving_for = nullptr;  // Who waits for that.
-
-  // Reserved for the proactor, but for one bit.
-  OperationBase* waiting = nullptr;  // Not who has the slot: that may be one of another loop, which waits to get this.
-  uint8_t backend_state = 0;
-  static constexpr uint8_t kArmed = 1;
+  OperationBase* moving_for = nullptr;  // Who waits until it has moved from one loop to another: see handover.h.
+  // Not who has the slot: that may be one of another loop, which waits to get this.
+  OperationBase* waiting = nullptr;
 
  protected:
   explicit Multishot(Descriptor& descriptor) : descriptor_(descriptor) {}
 
  private:
   Descriptor& descriptor_;
+
+ public:
+  // What each operation looks at, at the end, beside what a derived class has of that.
+  Loop* home = nullptr;  // Where it was armed last, or is to be.
+  bool moving = false;
+  uint8_t backend_state = 0;  // Reserved for the proactor, as is `waiting`, but for one bit.
+  static constexpr uint8_t kArmed = 1;
 };
 
 }  // namespace proactor

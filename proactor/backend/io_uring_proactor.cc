@@ -185,8 +185,9 @@ void IoUringProactor::SubmitToPool(OperationBase& operation) {
 
 void IoUringProactor::Cancel(OperationBase& operation) {
   if ((operation.backend_state & kOffloaded) != 0) return offload_.Cancel(operation);
-  // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait.
-  if ((operation.backend_state & kInLine) != 0) return;
+  // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait. Of one whose
+  // request to cancel does, there is no need for another.
+  if ((operation.backend_state & (kInLine | kCancelInLine)) != 0) return;
   if ((operation.backend_state & kMultishotWait) != 0) {
     operation.descriptor()->multishot->waiting = nullptr;
     operation.backend_state = 0;
@@ -344,6 +345,7 @@ void IoUringProactor::Forget(Descriptor& descriptor) {
   if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
   multishot.backend_state = 0;
   descriptor.watcher = nullptr;
+  multishot.Forgotten();
 }
 
 void IoUringProactor::Disarm(Multishot& multishot) {
@@ -411,7 +413,7 @@ void IoUringProactor::Wait(MonotonicTime until) {
 void IoUringProactor::Reap() {
   // Operations of idle connections have left the caches by now: fetch all of a batch before touching the first.
   SuspensionQueue completed;
-  ring_->Reap([](uint64_t user_data) { __builtin_prefetch(OperationOf(user_data)); },
+  ring_->Reap([](uint64_t user_data) { PrefetchOwnerOf(user_data); },
               [&](const io_uring_cqe& completion) {
                 EntryKind kind = KindOf(completion.user_data);
                 if (kind == EntryKind::kOperation) [[likely]] {

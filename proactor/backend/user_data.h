@@ -43,6 +43,15 @@ inline Multishot* MultishotOf(uint64_t user_data) {
   return reinterpret_cast<Multishot*>(user_data & ~internal::kEntryKindMask);
 }
 
+// Whom a completion is for, with all that a result touches: a multishot request keeps what it has received.
+inline void PrefetchOwnerOf(uint64_t user_data) {
+  const char* owner = reinterpret_cast<const char*>(OperationOf(user_data));
+  __builtin_prefetch(owner);
+  if (KindOf(user_data) != EntryKind::kMultishot) return;
+  __builtin_prefetch(owner + 64);
+  __builtin_prefetch(owner + 128);
+}
+
 }  // namespace proactor
 
 #endif  // PROACTOR_BACKEND_USER_DATA_H_

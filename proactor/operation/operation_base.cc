@@ -114,6 +114,10 @@ std::string OperationBase::Description(const char* name, const int* descriptor_n
   return text;
 }
 
+void OperationBase::Interrupt() {
+  if ((state_ & (kInFlight | kCancelRequested)) == kInFlight) context_.loop->proactor.Cancel(*this);
+}
+
 void OperationBase::Cancel() {
   if (paused()) return EndPause(-ECANCELED);
   if ((state_ & (kInFlight | kCancelRequested)) != kInFlight) return;

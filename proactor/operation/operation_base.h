@@ -114,6 +114,10 @@ class OperationBase : public Suspension {
   void BeginPause() { state_ = (state_ & (kCloses | kDisplaced | kCancelRequested)) | kWaiting | kPaused; }
   bool MayPause() const;
 
+  // Has the proactor end it, as if it were cancelled, if it is in flight. A result may come first; else the result is
+  // -ECANCELED, and the operation, which knows why, asks again.
+  void Interrupt();
+
   Loop& loop() const { return *context_.loop; }
   bool cancel_requested() const { return (state_ & kCancelRequested) != 0; }
 

@@ -22,6 +22,7 @@ bool ReceiveQueue::UseOther(const Store& store, Loop& loop) {
   store->Use(loop);
   if (store_ != store) {
     if (armed()) descriptor().StopWatching();  // It takes from another pool.
+    EndOneByOne();
     LetGoOfStore();
     store_ = store;
     size_class_ = std::min<uint8_t>(size_class_, static_cast<uint8_t>(store->size_classes() - 1));
@@ -77,9 +78,58 @@ bool ReceiveQueue::Take(int result, int buffer, bool ended) {
 
 // One that is armed stays so when the pool gets short of buffers: it ends by itself.
 bool ReceiveQueue::wanted() const {
-  if (store_ == nullptr || end_ != kNoEnd || over_limit_ || assigned_ != nullptr || BufferWaiter::linked())
+  if (store_ == nullptr || one_by_one() || end_ != kNoEnd || over_limit_ || assigned_ != nullptr ||
+      BufferWaiter::linked())
     return false;
   return armed() ? armed_for_ == size_class_ : store_->ProvidedFor(size_class_) >= 0;
+}
+
+// --- One by one. ---
+
+void ReceiveQueue::BeginOneByOne() {
+  internal::HeldBuffers& held = store_->held();
+  place_ = static_cast<int8_t>(held.Begin(*this, store_->SizeOf(size_class_), Turn()));
+  if (!one_by_one()) {
+    // For whoever asks next. This one does again when it has found something there 256 times more.
+    if (BufferWaiter* idle = held.Idle(Turn()); idle != nullptr) idle->GiveUp();
+    return;
+  }
+  early_in_a_row_ = late_ = 0;
+  home->proactor.Adjust(*this);
+}
+
+void ReceiveQueue::EndOneByOne() {
+  if (one_by_one()) store_->held().End(std::exchange(place_, int8_t{-1}));
+}
+
+void ReceiveQueue::GiveUp() {
+  OperationBase* waiting = descriptor().reading;
+  if (waiting == nullptr) return EndOneByOne();
+  waiting->Interrupt();
+}
+
+BufferSlot* ReceiveQueue::Hold() {
+  if (!one_by_one() || armed()) return nullptr;
+  BufferSlot* slot = store_->Hold(size_class_);
+  if (slot != nullptr) {
+    store_->held().Ask(place_, Turn());
+  } else {
+    EndOneByOne();
+  }
+  return slot;
+}
+
+int ReceiveQueue::TakeHeld(BufferSlot& slot, int result, bool at_once) {
+  if (!at_once) late_ += kLate;
+  size_t size = store_->SizeOf(slot.size_class);
+  bool much = result > 0 && static_cast<size_t>(result) == size;
+  if (much || late_ >= kTooLate || result == -ECANCELED) EndOneByOne();
+  if (result > 0) {
+    Push(store_->Received(slot, static_cast<size_t>(result)), size);
+    return TakeOutcome();
+  }
+  store_->PutBack(slot);
+  return result != -ECANCELED ? result : -EINTR;  // Somebody needs its place; or its scope was cancelled.
 }
 
 // --- By a call. ---
@@ -203,17 +253,31 @@ int ReceiveQueue::Copy(char* to, size_t size) {
 
 bool ReceiveOp::HasResult(Loop& loop) const {
   if (descriptor->multishot == nullptr) descriptor->multishot = new ReceiveQueue(*descriptor);
-  return queue().Use(*store, loop) && queue().HasResult();
+  if (!queue().Use(*store, loop)) return false;
+  bool has_result = queue().HasResult();
+  queue().Ask(has_result);
+  return has_result;
 }
 
-void ReceiveOp::Prepare(io_uring_sqe& entry) const {
+void ReceiveOp::Prepare(io_uring_sqe& entry) {
+  if (held == nullptr && !queue().moving) held = queue().Hold();
+  if (held != nullptr) {
+    return io_uring_prep_recv(&entry, descriptor->number, held->memory, (*store)->SizeOf(held->size_class), 0);
+  }
   entry.opcode = kNoOpcode;
   if (!queue().moving && !queue().NeedsCall()) entry.user_data = reinterpret_cast<uintptr_t>(descriptor->multishot);
 }
 
-int ReceiveOp::Perform(System& system) const { return queue().moving ? -EXDEV : queue().Call(system); }
+int ReceiveOp::Perform(System& system) { return queue().moving ? -EXDEV : queue().Call(system); }
 
-bool ReceiveOp::Advance(int& result) const {
+bool ReceiveOp::Advance(int& result) {
+  if (held != nullptr) {
+    bool at_once = queue().Answer();
+    // Nothing is to be learned from what is usual.
+    bool usual = at_once && result > 0 && held->size_class == 0 && static_cast<size_t>(result) < (*store)->SizeOf(0);
+    if (!usual) result = queue().TakeHeld(*std::exchange(held, nullptr), result, at_once);
+    return true;
+  }
   if (IsElsewhere(&queue(), result)) return false;
   queue().Use(*store, *queue().home);  // It may have come from elsewhere meanwhile.
   if (result == -ECANCELED) queue().LeaveLine();
@@ -229,11 +293,18 @@ bool ReceiveOp::StandInLine(OperationBase& self, int result) const {
   return true;
 }
 
+inline Buffer ReceiveOp::TakeHeld(int result, const PromiseBase& borrower) const {
+  Buffer buffer = (*store)->Received(*held, static_cast<size_t>(result));
+  (*store)->Lend(buffer, borrower);
+  return buffer;
+}
+
 Buffer ReceiveOp::ToValue(int result, const PromiseBase& borrower) const {
+  if (held != nullptr) return TakeHeld(result, borrower);
   return result == 0 ? Buffer() : queue().TakeFirst(borrower);
 }
 
-int ReceiveAllOp::Perform(System& system) const {
+int ReceiveAllOp::Perform(System& system) {
   int result = ReceiveOp::Perform(system);
   if (result <= 0) return result;
   // What else there is. Only the kernel knows when that is all, unless it says so by a short read.
@@ -250,6 +321,7 @@ int ReceiveAllOp::Perform(System& system) const {
 }
 
 Buffers ReceiveAllOp::ToValue(int result, const PromiseBase& borrower) const {
+  if (held != nullptr) return Buffers(TakeHeld(result, borrower));
   return result == 0 ? Buffers() : queue().TakeAll(borrower);
 }
 

@@ -9,6 +9,12 @@
 // have come. Everywhere else, and while the pool has too few buffers to leave some to the kernel, the operation takes
 // one itself, just before it calls recv(2), so that nobody holds one while it waits.
 //
+// A request that stays armed costs a wake-up for each result. On a busy server something mostly has come by the time
+// that it is asked for: then asking the kernel each time is cheaper, and nothing is received ahead (`one_by_one`). So a
+// stream goes over to that when four results in a row were there before they were asked for, and none filled its
+// buffer. It goes back when a third of the results have to be waited for, when one fills its buffer, or when others
+// need its place (held_buffers.h).
+//
 // Which size of buffer a stream receives into, is learned from what has come each time that somebody takes it: as much
 // as fills a buffer, or more, counts towards the next larger size, which is reached at two in a row; what fits into
 // half a buffer of the next smaller size counts towards that, which is reached at 64 in a row; anything else begins
@@ -32,7 +38,7 @@
 
 namespace proactor {
 
-class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
+class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
  public:
   using Store = std::shared_ptr<internal::BufferStore>;
 
@@ -64,6 +70,7 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
     if (store_ != nullptr) store_->StopProviding();
   }
   void Clear() override;
+  void Forgotten() override { EndOneByOne(); }
   void Leaving() override {
     LetGoOfStore();
     over_limit_ = false;
@@ -74,6 +81,24 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   int Call(System& system);
   // Whether a request would find no buffer, so that it has to be done by a call.
   bool NeedsCall() const { return !armed() && (assigned_ != nullptr || store_->ProvidedFor(size_class_) < 0); }
+
+  // One by one. Before each operation, with whether something is there for it.
+  void Ask(bool has_result) {
+    if (one_by_one()) {
+      late_ -= late_ > 0 ? 1 : 0;
+    } else {
+      early_in_a_row_ = has_result && armed() && much_in_a_row_ == 0 ? early_in_a_row_ + 1 : 0;
+      if (early_in_a_row_ == kEarlyBeforeOneByOne) [[unlikely]]
+        BeginOneByOne();
+    }
+  }
+  // A buffer for the operation to hold while it waits. Null: not this time.
+  internal::BufferSlot* Hold();
+  // Whether a result came at once.
+  bool Answer() { return store_->held().Answer(place_, Turn()); }
+  // What came into it, or -errno. Yields what the operation is to look at: 1, 0 at the end of the stream, or -errno.
+  int TakeHeld(internal::BufferSlot& slot, int result, bool at_once);
+  void GiveUp() override;
 
   // A buffer for whoever stands in the line of the pool.
   void Assign(internal::BufferSlot& slot) override;
@@ -97,7 +122,14 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
 
  private:
   static constexpr int kNoEnd = 1;
+  static constexpr int kEarlyBeforeOneByOne = 4;
+  static constexpr int kLate = 3;  // What one counts that had to be waited for; each operation takes off one.
+  static constexpr int kTooLate = 12;
 
+  bool one_by_one() const { return place_ >= 0; }
+  uint32_t Turn() const { return static_cast<uint32_t>(home->counters.turns.value()); }
+  void BeginOneByOne();
+  void EndOneByOne();
   bool UseOther(const Store& store, Loop& loop);
   void Keep(internal::BufferSlot& slot);
   // What is received stays in it.
@@ -108,18 +140,21 @@ class ReceiveQueue final : public Multishot, public internal::BufferWaiter {
   // From what has come, before any of it is taken.
   void Learn();
 
-  Store store_;
-  Buffers received_;
-  internal::BufferSlot* assigned_ = nullptr;  // By the line, for the next call.
-  uint32_t unread_ = 0;                       // Bytes,
-  uint32_t memory_ = 0;                       // and those of the buffers that they are in.
-  int end_ = kNoEnd;                          // What comes behind what is received: 0 or -errno.
-  uint8_t size_class_ = 0;                    // That is to be received into.
-  uint8_t armed_for_ = 0;                     // The same when the request was armed,
-  uint8_t armed_class_ = 0;                   // and that it takes from.
+  uint8_t size_class_ = 0;   // That is to be received into.
+  uint8_t armed_for_ = 0;    // The same when the request was armed,
+  uint8_t armed_class_ = 0;  // and that it takes from.
   uint8_t much_in_a_row_ = 0;
   uint8_t little_in_a_row_ = 0;
+  uint8_t early_in_a_row_ = 0;
+  uint8_t late_ = 0;
+  int8_t place_ = -1;  // Among those who may hold a buffer, one by one.
   bool over_limit_ = false;
+  int end_ = kNoEnd;  // What comes behind what is received: 0 or -errno.
+  Store store_;
+  Buffers received_;
+  uint32_t unread_ = 0;                       // Bytes,
+  uint32_t memory_ = 0;                       // and those of the buffers that they are in.
+  internal::BufferSlot* assigned_ = nullptr;  // By the line, for the next call.
 };
 
 struct ReceiveOp {
@@ -129,15 +164,20 @@ struct ReceiveOp {
 
   Descriptor* descriptor;
   const ReceiveQueue::Store* store;
+  internal::BufferSlot* held = nullptr;  // That the kernel receives into, for this operation alone.
 
   bool HasResult(Loop& loop) const;
-  void Prepare(io_uring_sqe& entry) const;
-  int Perform(System& system) const;
-  bool Advance(int& result) const;
+  void Prepare(io_uring_sqe& entry);
+  int Perform(System& system);
+  bool Advance(int& result);
   bool StandInLine(OperationBase& self, int result) const;
   Buffer ToValue(int result, const PromiseBase& borrower) const;
 
   ReceiveQueue& queue() const { return ReceiveQueue::Of(*descriptor); }
+
+ protected:
+  // What came into what it holds, lent.
+  Buffer TakeHeld(int result, const PromiseBase& borrower) const;
 };
 
 struct ReceiveAllOp : ReceiveOp {
@@ -145,7 +185,7 @@ struct ReceiveAllOp : ReceiveOp {
 
   static constexpr int kMostCalls = 16;
 
-  int Perform(System& system) const;
+  int Perform(System& system);
   Buffers ToValue(int result, const PromiseBase& borrower) const;
 };
 

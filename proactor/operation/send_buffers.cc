@@ -10,6 +10,7 @@
 
 #include "proactor/errors.h"
 #include "proactor/frame_pool.h"
+#include "proactor/multishot.h"
 #include "proactor/system.h"
 
 namespace proactor {
@@ -55,6 +56,8 @@ int SendBuffersOp::Perform(System& system) const {
 }
 
 bool SendBuffersOp::Advance(int& result) {
+  // What the next receive looks at first. The connection may have been idle.
+  if (descriptor->multishot != nullptr) __builtin_prefetch(&descriptor->multishot->home);
   if (message != nullptr) internal::FreeFrame(std::exchange(message, nullptr), sizeof(Message));
   if (result < 0) return true;
   sent += static_cast<size_t>(result);

@@ -17,6 +17,7 @@ using internal::BufferWaiter;
 
 struct Waiting final : BufferWaiter {
   void Assign(BufferSlot& slot) override { assigned = &slot; }
+  void GiveUp() override {}
   BufferSlot* assigned = nullptr;
 };
 
@@ -29,6 +30,28 @@ TEST(BufferStoreTest, SizesAreFourTimesEachOther) {
   BufferStore odd({.smallest = 100, .largest = 1000});
   ASSERT_EQ(odd.size_classes(), 3);
   EXPECT_EQ(odd.SizeOf(2), 1000u);
+}
+
+TEST(BufferStoreTest, WhoHoldsABufferComesBehindWhoeverStandsInLineAndMayHoldAnEighthOfAll) {
+  BufferStore store({.smallest = 64, .largest = 64, .most_bytes = 64 * 16});
+  Waiting waiter;
+  EXPECT_GE(store.held().Begin(waiter, 64, 1), 0);
+  EXPECT_GE(store.held().Begin(waiter, 64, 1), 0);
+  EXPECT_EQ(store.held().Begin(waiter, 64, 1), -1);
+  BufferSlot* slot = store.Hold(0);
+  ASSERT_NE(slot, nullptr);
+  EXPECT_EQ(store.usage().held, 1);
+  {
+    Buffer received = store.Received(*slot, 5);
+    EXPECT_EQ(received.size(), 5u);
+    EXPECT_EQ(store.usage().held, 0);
+    EXPECT_EQ(store.usage().received, 1);
+  }
+  store.StandInLine(waiter);
+  EXPECT_EQ(store.Hold(0), nullptr);
+  waiter.Unlink();
+  BufferStore of_one({.smallest = 64, .largest = 64, .most_bytes = 64});
+  EXPECT_EQ(of_one.held().Begin(waiter, 64, 1), -1) << "the only one is for everybody";
 }
 
 TEST(BufferStoreTest, WrongOptionsAreMadeRight) {

@@ -67,15 +67,18 @@ Task<absl::Status> WriteInPieces(Race& race, TcpStream& stream, std::string_view
   co_return stream.Shutdown(ShutdownHow::kWrite);
 }
 
-// Several streams share less memory than they would like to have.
-Task<absl::Status> Receives(Race& race) {
-  BufferPool pool({.smallest = 64,
-                   .largest = race.Below(2) == 0 ? size_t{64} : size_t{256},
-                   .most_bytes = 256 * race.UpTo(4),
-                   .most_unread = 64 * race.UpTo(10)});
+// As on a busy server: what is asked for has come already.
+Task<absl::Status> ReceiveWhatIsThere(StreamPair& connection, BufferPool& pool) {
+  for (int i = 0; i < 8; ++i) {
+    co_await Try(connection.client.WriteAll("x"));
+    co_await Try(LetTimePass());
+    co_await Try(connection.server.Receive(pool));
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> ReceiveFrom(Race& race, std::vector<StreamPair>& connections, BufferPool& pool) {
   const std::string sent = Pattern(600);
-  std::vector<StreamPair> connections;
-  for (int i = 0; i < 3; ++i) connections.push_back(co_await Try(ConnectPair()));
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     for (StreamPair& connection : connections) {
       group.Spawn(WriteInPieces(race, connection.client, sent));
@@ -85,7 +88,33 @@ Task<absl::Status> Receives(Race& race) {
   };
   co_await Try(WithTaskGroup(body));
   BufferPoolUsage usage = pool.usage();
-  co_return Expect(usage.on_loan == 0 && usage.received == 0 && usage.waiting == 0, "a buffer did not come back");
+  co_return Expect(usage.on_loan == 0 && usage.received == 0 && usage.held == 0 && usage.waiting == 0,
+                   "a buffer did not come back");
+}
+
+// Several streams share less memory than they would like to have.
+Task<absl::Status> Receives(Race& race) {
+  BufferPool pool({.smallest = 64,
+                   .largest = race.Below(2) == 0 ? size_t{64} : size_t{256},
+                   .most_bytes = 256 * race.UpTo(4),
+                   .most_unread = 64 * race.UpTo(10)});
+  std::vector<StreamPair> connections;
+  for (int i = 0; i < 3; ++i) connections.push_back(co_await Try(ConnectPair()));
+  co_return co_await ReceiveFrom(race, connections, pool);
+}
+
+// From streams that have been busy, some of which may hold a buffer.
+Task<absl::Status> BusyReceives(Race& race) {
+  BufferPool pool({.smallest = 64,
+                   .largest = race.Below(2) == 0 ? size_t{64} : size_t{256},
+                   .most_bytes = 64 * 8 * race.UpTo(4),
+                   .most_unread = 64 * race.UpTo(10)});
+  std::vector<StreamPair> connections;
+  for (int i = 0; i < 3; ++i) {
+    connections.push_back(co_await Try(ConnectPair()));
+    co_await Try(ReceiveWhatIsThere(connections.back(), pool));
+  }
+  co_return co_await ReceiveFrom(race, connections, pool);
 }
 
 // What has been written of these is dropped.
@@ -141,8 +170,9 @@ Task<absl::Status> Relays(Race& race) {
 
 // Dropped at any moment, with or without something received: the peer reads an end of some kind, and buffers come back.
 Task<absl::Status> DroppedReceives(Race& race) {
-  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64 * race.UpTo(4)});
+  BufferPool pool({.smallest = 64, .largest = 64, .most_bytes = 64 * race.UpTo(16)});
   StreamPair connection = co_await Try(ConnectPair());
+  if (race.Below(2) == 0) co_await Try(ReceiveWhatIsThere(connection, pool));
   auto write = [&]() -> Task<absl::Status> {
     for (int i = 0; i < 3; ++i) {
       absl::Status status = co_await connection.client.WriteAll("bytes");
@@ -154,9 +184,11 @@ Task<absl::Status> DroppedReceives(Race& race) {
   };
   auto body = [&](TaskGroup& group) -> Task<absl::Status> {
     group.Spawn(write());
-    for (int i = race.Below(3); i >= 0; --i) {
+    size_t received = 0;  // All of it may come at once.
+    for (int i = race.Below(3); i >= 0 && received < 3 * 5; --i) {
       absl::StatusOr<Buffer> chunk = co_await race.Interrupted(connection.server.Receive(pool));
       if (!chunk.ok() && !Interruption(chunk.status())) co_return chunk.status();
+      if (chunk.ok()) received += chunk->size();
     }
     if (race.Below(2) == 0) {
       co_await Try(connection.server.Close());
@@ -173,10 +205,13 @@ Task<absl::Status> DroppedReceives(Race& race) {
   // What was dropped comes back when the kernel has done with it, which takes as long as a request to cancel does.
   for (int i = 0; i < 1'000'000 && pool.usage().received > 0; ++i) co_await Try(LetTimePass());
   BufferPoolUsage usage = pool.usage();
-  co_return Expect(usage.on_loan == 0 && usage.received == 0, "a buffer did not come back");
+  co_return Expect(usage.on_loan == 0 && usage.received == 0 && usage.held == 0, "a buffer did not come back");
 }
 
-constexpr Scenario kScenarios[] = {{"Receives", &Receives}, {"DroppedReceives", &DroppedReceives}, {"Relays", &Relays}};
+constexpr Scenario kScenarios[] = {{"Receives", &Receives},
+                                   {"BusyReceives", &BusyReceives},
+                                   {"DroppedReceives", &DroppedReceives},
+                                   {"Relays", &Relays}};
 
 }  // namespace
 
