@@ -714,12 +714,12 @@ Task<absl::Status> BecomesBusy(Connection& connection, BufferPool& pool) {
 Task<absl::StatusOr<bool>> HoldsWhileItWaits(Connection& connection, BufferPool& pool) {
   const int before = pool.usage().held;
   bool holds = false;
+  auto receive = [&]() -> Task<absl::Status> {
+    absl::StatusOr<Buffer> nothing = co_await connection.server.Receive(pool);
+    EXPECT_THAT(nothing, StatusIs(absl::StatusCode::kCancelled));
+    co_return absl::OkStatus();
+  };
   auto both = [&](TaskGroup& group) -> Task<absl::Status> {
-    auto receive = [&]() -> Task<absl::Status> {
-      absl::StatusOr<Buffer> nothing = co_await connection.server.Receive(pool);
-      EXPECT_THAT(nothing, StatusIs(absl::StatusCode::kCancelled));
-      co_return absl::OkStatus();
-    };
     group.Spawn(receive());
     co_await Try(Sleep(absl::Microseconds(100)));
     holds = pool.usage().held > before;
@@ -775,11 +775,11 @@ TEST_P(ReceiveTest, ABusyStreamIsClosedOrEndsWhileItWaits) {
       Connection connection = co_await Try(Connect());
       co_await Try(BecomesBusy(connection, pool));
       absl::StatusOr<Buffer> chunk = absl::UnknownError("nothing yet");
+      auto receive = [&]() -> Task<absl::Status> {
+        chunk = co_await connection.server.Receive(pool);
+        co_return absl::OkStatus();
+      };
       auto both = [&](TaskGroup& group) -> Task<absl::Status> {
-        auto receive = [&]() -> Task<absl::Status> {
-          chunk = co_await connection.server.Receive(pool);
-          co_return absl::OkStatus();
-        };
         group.Spawn(receive());
         co_await Try(Sleep(absl::Microseconds(100)));
         if (closes) co_return co_await connection.server.Close();

@@ -40,7 +40,7 @@ struct Window {
 // What was measured of one server.
 struct Tally {
   std::string name;
-  std::vector<Window> windows;  // one for each round
+  std::vector<Window> windows = {};  // one for each round
   int64_t user_samples = 0;
   int64_t user_messages = 0;
 
