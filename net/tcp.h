@@ -8,7 +8,7 @@
 //   co_await Try(stream.WriteAll({buffer.data(), n}));
 //
 // `Read` receives into memory of the caller's, and never ahead. `Receive` takes memory from a pool when something has
-// come (buffer_pool.h), and reads ahead. A stream may be read in both ways; it goes on reading ahead then. One that
+// come (buffer_pool.h), and reads ahead. A stream may be read in both ways, and may then still read ahead. One that
 // goes to another scheduler takes along what is unread. The scheduler that it comes from runs, or has ended: it must
 // not be ending at that moment, and where the stream has received, the first read waits for its next turn.
 //
@@ -86,8 +86,8 @@ class TcpStream {
     return MakeOperation(ReceiveOp{.descriptor = descriptor_.get(), .store = &pool.store()});
   }
 
-  // The same for all that has arrived, in as many buffers as that takes. Writing it back while more comes keeps both
-  // directions busy.
+  // The same for all that has been received by then, in as many buffers as that takes. Writing it back while more comes
+  // keeps both directions busy.
   Operation<ReceiveAllOp> ReceiveAll(BufferPool& pool) {
     return MakeOperation(ReceiveAllOp{{.descriptor = descriptor_.get(), .store = &pool.store()}});
   }

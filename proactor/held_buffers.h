@@ -46,7 +46,8 @@ class HeldBuffers {
   }
 
   void Ask(int place, uint32_t turn) { At(place).asked = turn; }
-  // Whether the result was there as soon as the kernel was asked. What is asked for in one turn goes on in the next.
+  // Whether the result came in the turn that asked for it: it is looked at in the next one. A loop that has nothing
+  // else to do sleeps in that turn, and then all results do.
   bool Answer(int place, uint32_t turn) { return turn - At(place).asked <= 1; }
 
   // Who has asked for nothing, or waited, for longest, if that is long: it is not busy. Null if they all are.

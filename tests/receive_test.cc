@@ -800,6 +800,68 @@ TEST_P(ReceiveTest, ABusyStreamIsClosedOrEndsWhileItWaits) {
   }
 }
 
+// Who comes while a stream is being closed is told so, with whatever pool, and takes nothing from whoever still waits.
+TEST_P(ReceiveTest, AnotherPoolIsNotTakenWhileABusyStreamIsClosed) {
+  auto pool = std::make_unique<BufferPool>();
+  BufferPool other({.smallest = 64, .largest = 64});
+  std::weak_ptr<internal::BufferStore> store = pool->store();
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    co_await Try(BecomesBusy(connection, *pool));
+    auto receive = [&]() -> Task<absl::Status> {
+      absl::StatusOr<Buffer> cancelled = co_await connection.server.Receive(*pool);
+      EXPECT_THAT(cancelled, StatusIs(absl::StatusCode::kCancelled));
+      co_return absl::OkStatus();
+    };
+    auto close = [&]() -> Task<absl::Status> { co_return co_await connection.server.Close(); };
+    auto come_late = [&]() -> Task<absl::Status> {
+      absl::StatusOr<Buffer> closed = co_await connection.server.Receive(other);
+      EXPECT_FALSE(closed.ok());
+      co_return absl::OkStatus();
+    };
+    auto all = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(receive());
+      co_await Try(Sleep(absl::Microseconds(100)));
+      group.Spawn(close());
+      group.Spawn(come_late());
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(all));
+    for (const BufferPoolUsage& usage : {pool->usage(), other.usage()}) {
+      EXPECT_EQ(usage.held + usage.on_loan + usage.received + usage.waiting, 0);
+    }
+    connection.server = TcpStream();
+    pool.reset();
+    EXPECT_TRUE(store.expired()) << "a buffer has not come back";
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// Waits for the bytes "at last".
+Task<absl::Status> AwaitAtLast(TcpStream& stream, BufferPool& pool, int& served) {
+  std::string received;
+  while (received.size() < 7) {
+    Buffer chunk = co_await Try(stream.Receive(pool));
+    received += chunk.view();
+  }
+  EXPECT_EQ(received, "at last");
+  ++served;
+  co_return absl::OkStatus();
+}
+
+// The same without a buffer of the pool: the place is given up, and nothing is interrupted.
+Task<absl::Status> ReadAtLast(TcpStream& stream, int& served) {
+  char buffer[7];
+  for (size_t size = 0; size < sizeof(buffer);) {
+    size_t n = co_await Try(stream.Read(std::span(buffer).subspan(size)));
+    size += n;
+  }
+  EXPECT_EQ(std::string_view(buffer, sizeof(buffer)), "at last");
+  ++served;
+  co_return absl::OkStatus();
+}
+
 // There are places for a few. Who has one and has become idle gives it up, and loses nothing by that.
 TEST_P(ReceiveTest, IdleStreamsGiveUpWhatTheyHoldToBusyOnes) {
   constexpr int kPlaces = internal::HeldBuffers::kMost;
@@ -810,37 +872,36 @@ TEST_P(ReceiveTest, IdleStreamsGiveUpWhatTheyHoldToBusyOnes) {
       idle.push_back(co_await Try(Connect()));
       co_await Try(BecomesBusy(idle.back(), pool));
     }
-    Connection busy = co_await Try(Connect());
+    std::vector<Connection> busy;
+    for (int i = 0; i < 3; ++i) busy.push_back(co_await Try(Connect()));
     int served = 0;
-    auto wait = [&](TcpStream& stream) -> Task<absl::Status> {
-      std::string received;
-      while (received.size() < 7) {
-        Buffer chunk = co_await Try(stream.Receive(pool));
-        received += chunk.view();
-      }
-      EXPECT_EQ(received, "at last");
-      ++served;
-      co_return absl::OkStatus();
-    };
+    auto wait = [&](TcpStream& stream) { return AwaitAtLast(stream, pool, served); };
+    auto read = [&](TcpStream& stream) { return ReadAtLast(stream, served); };
     auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
-      for (Connection& connection : idle) group.Spawn(wait(connection.server));
+      for (size_t i = 0; i < idle.size(); ++i) group.Spawn(i < 2 ? read(idle[i].server) : wait(idle[i].server));
       co_await Try(Sleep(absl::Microseconds(100)));
-      const bool all_hold = pool.usage().held == kPlaces;
+      const bool all_hold = pool.usage().held == kPlaces - 2;
       if (GetParam() == Backend::kIoUring && pool.usage().provided > 0) {
         EXPECT_TRUE(all_hold);
       }
-      bool busy_holds = !all_hold;
-      for (int i = 0; i < 1000 && !busy_holds; ++i) {
-        co_await Try(BecomesBusy(busy, pool));
-        busy_holds = co_await Try(HoldsWhileItWaits(busy, pool));
+      for (Connection& newcomer : busy) {
+        bool holds = !all_hold;
+        for (int i = 0; i < 1000 && !holds; ++i) {
+          co_await Try(BecomesBusy(newcomer, pool));
+          holds = co_await Try(HoldsWhileItWaits(newcomer, pool));
+          co_await Try(BecomesBusy(newcomer, pool));
+        }
+        EXPECT_TRUE(holds);
+        group.Spawn(wait(newcomer.server));
       }
-      EXPECT_TRUE(busy_holds);
       EXPECT_EQ(served, 0) << "they still wait";
-      for (Connection& connection : idle) co_await Try(connection.client.WriteAll("at last"));
+      for (std::vector<Connection>* connections : {&idle, &busy}) {
+        for (Connection& connection : *connections) co_await Try(connection.client.WriteAll("at last"));
+      }
       co_return absl::OkStatus();
     };
     co_await Try(WithTaskGroup(exchange));
-    EXPECT_EQ(served, kPlaces);
+    EXPECT_EQ(served, kPlaces + 3);
     EXPECT_EQ(pool.usage().held, 0);
     co_return absl::OkStatus();
   };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/errors.h"
@@ -53,12 +54,14 @@ EpollProactor::~EpollProactor() {
 }
 
 void EpollProactor::Submit(OperationBase& operation) {
-  operation.backend_state = kNowhere;
+  const bool was_deferred = std::exchange(operation.backend_state, kNowhere) == kDeferred;
   if (Ready* ready = ReadyOf(operation); ready != nullptr) {
     Descriptor& descriptor = *operation.descriptor();
     if (descriptor.ComeTo(this) && descriptor.watcher == this) {
       if (*ready == Ready::kNo) return Park(operation);
-      if (*ready == Ready::kLater) return Defer(operation);
+      // Once for each operation: others may go on writing.
+      if (*ready == Ready::kLater && !was_deferred) return Defer(operation);
+      if (*ready == Ready::kLater) *ready = Ready::kYes;
       if (ready == &descriptor.writable && descriptor.readable == Ready::kYes) descriptor.readable = Ready::kLater;
     }
   }
@@ -94,7 +97,6 @@ void EpollProactor::Park(OperationBase& operation) {
 
 void EpollProactor::Defer(OperationBase& operation) {
   operation.backend_state = kDeferred;
-  *ReadyOf(operation) = Ready::kYes;
   operation.Defer();
 }
 

@@ -105,8 +105,7 @@ io_uring_sqe* IoUringProactor::EntryAfterFlush() {
 
 void IoUringProactor::Submit(OperationBase& operation) {
   operation.backend_state = 0;
-  // Those that came first go first.
-  io_uring_sqe* entry = line_.empty() ? Entry() : nullptr;
+  io_uring_sqe* entry = line_.empty() ? Entry() : nullptr;  // Those that came first go first.
   if (entry == nullptr) [[unlikely]] {
     counters().full_queues.Add();
     return StandInLine(operation);
@@ -136,7 +135,10 @@ void IoUringProactor::SubmitFromLine(OperationBase& operation, io_uring_sqe& ent
   operation.backend_state &= ~kInLine;
   if ((operation.backend_state & kPolling) != 0) return PushPoll(operation, entry);
   operation.Prepare(entry);
-  if (entry.user_data != 0 && WaitsFor(operation, entry)) return;
+  if (entry.user_data != 0 && WaitsFor(operation, entry)) {  // Something may have come while it stood there.
+    completed_directly_ |= GoesOn(*operation.descriptor()->multishot, operation.loop().ready_queue);
+    return;
+  }
   if (ring_->Supports(entry.opcode)) {
     if ((operation.backend_state & kOnWorker) != 0) entry.flags |= IOSQE_ASYNC;
     return Push(operation, entry);
@@ -185,8 +187,7 @@ void IoUringProactor::SubmitToPool(OperationBase& operation) {
 
 void IoUringProactor::Cancel(OperationBase& operation) {
   if ((operation.backend_state & kOffloaded) != 0) return offload_.Cancel(operation);
-  // One that stands in line is not known to the kernel: it ends when its turn comes, in the next Wait. Of one whose
-  // request to cancel does, there is no need for another.
+  // One that stands in line ends when its turn comes, in the next Wait. So does a request to cancel, if there is one.
   if ((operation.backend_state & (kInLine | kCancelInLine)) != 0) return;
   if ((operation.backend_state & kMultishotWait) != 0) {
     operation.descriptor()->multishot->waiting = nullptr;
@@ -255,7 +256,7 @@ bool IoUringProactor::WaitsFor(OperationBase& operation, io_uring_sqe& entry) {
   if (!multishot.armed()) Adjust(multishot);
   // What the kernel has for it, nobody will take from there any more.
   if (draining_ && Drain() == 0) multishot.Lacking();
-  if (!multishot.armed() && (multishot.backend_state & kToAdjust) == 0) return false;
+  if (!multishot.armed() && (multishot.backend_state & kToAdjust) == 0 && !multishot.HasResult()) return false;
   operation.backend_state = kMultishotWait;
   multishot.waiting = &operation;
   return true;
@@ -466,6 +467,7 @@ void IoUringProactor::WakeCompleted(const io_uring_cqe& completion) {
 // Looks at a result that is not the operation's own yet, or that the kernel gave instead of waiting. False: ask again.
 bool IoUringProactor::Settles(OperationBase& operation, int& result) {
   if ((operation.backend_state & kCancelInLine) != 0) std::erase(cancels_, UserData(operation));
+  operation.backend_state &= ~kCancelInLine;
   bool cancelled = operation.cancel_requested();
   if ((operation.backend_state & kPolling) != 0) {
     operation.backend_state &= ~kPolling;

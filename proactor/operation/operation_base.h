@@ -10,8 +10,8 @@
 //
 // The protocol between cancellation and completion:
 //  1. A cancelled scope finds the operation that its task waits for, and calls `Cancel`.
-//  2. From `Submit` to `Complete` the operation is in flight. `Cancel` marks one in flight and asks the proactor, once,
-//     which must not lose the request, but need not succeed.
+//  2. From `Submit` to `Complete` the operation is in flight. `Cancel` marks one in flight and asks the proactor, once
+//     (and `Interrupt` may have before), which must not lose the request, but need not succeed.
 //  3. Only a result ends the operation. If it is a success, that is what the coroutine gets, cancelled or not.
 //  4. From `Complete` on it is ready, and `Cancel` does nothing: nothing can cancel a finished operation.
 //  5. When its turn comes on the ready queue, it looks at the result. It may be a part (some of the bytes, EINTR): then
@@ -114,8 +114,8 @@ class OperationBase : public Suspension {
   void BeginPause() { state_ = (state_ & (kCloses | kDisplaced | kCancelRequested)) | kWaiting | kPaused; }
   bool MayPause() const;
 
-  // Has the proactor end it, as if it were cancelled, if it is in flight. A result may come first; else the result is
-  // -ECANCELED, and the operation, which knows why, asks again.
+  // For an operation that then asks again by itself: has the proactor end it, if it is in flight. The result is
+  // -ECANCELED, unless another comes first.
   void Interrupt();
 
   Loop& loop() const { return *context_.loop; }

@@ -102,16 +102,18 @@ void ReceiveQueue::EndOneByOne() {
   if (one_by_one()) store_->held().End(std::exchange(place_, int8_t{-1}));
 }
 
+// Nobody else's operation is touched: while one of this stream holds a buffer, it has the slot, or who closes the
+// descriptor has, and waits for it.
 void ReceiveQueue::GiveUp() {
-  OperationBase* waiting = descriptor().reading;
-  if (waiting == nullptr) return EndOneByOne();
-  waiting->Interrupt();
+  if (!holds_) return EndOneByOne();
+  descriptor().reading->Interrupt();
 }
 
 BufferSlot* ReceiveQueue::Hold() {
-  if (!one_by_one() || armed()) return nullptr;
+  if (!one_by_one() || armed() || HasResult()) return nullptr;
   BufferSlot* slot = store_->Hold(size_class_);
-  if (slot != nullptr) {
+  holds_ = slot != nullptr;
+  if (holds_) {
     store_->held().Ask(place_, Turn());
   } else {
     EndOneByOne();
@@ -253,6 +255,7 @@ int ReceiveQueue::Copy(char* to, size_t size) {
 
 bool ReceiveOp::HasResult(Loop& loop) const {
   if (descriptor->multishot == nullptr) descriptor->multishot = new ReceiveQueue(*descriptor);
+  if (descriptor->reading != nullptr) return false;  // A mistake, or it is being closed: that will be said.
   if (!queue().Use(*store, loop)) return false;
   bool has_result = queue().HasResult();
   queue().Ask(has_result);

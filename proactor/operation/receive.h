@@ -95,7 +95,10 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   // A buffer for the operation to hold while it waits. Null: not this time.
   internal::BufferSlot* Hold();
   // Whether a result came at once.
-  bool Answer() { return store_->held().Answer(place_, Turn()); }
+  bool Answer() {
+    holds_ = false;
+    return store_->held().Answer(place_, Turn());
+  }
   // What came into it, or -errno. Yields what the operation is to look at: 1, 0 at the end of the stream, or -errno.
   int TakeHeld(internal::BufferSlot& slot, int result, bool at_once);
   void GiveUp() override;
@@ -148,6 +151,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   uint8_t early_in_a_row_ = 0;
   uint8_t late_ = 0;
   int8_t place_ = -1;  // Among those who may hold a buffer, one by one.
+  bool holds_ = false;  // So its operation does, which is in flight.
   bool over_limit_ = false;
   int end_ = kNoEnd;  // What comes behind what is received: 0 or -errno.
   Store store_;

@@ -108,6 +108,41 @@ TEST_F(EpollProactorTest, WhatAShortReaderLeftIsReadWithoutAnotherEdge) {
   EXPECT_THAT(scheduler_.Run(body()), IsOk());
 }
 
+// A read that has filled its buffer lets others go first, after a write. It does so once, however much they write.
+TEST_F(EpollProactorTest, WhoWritesWithoutRestDoesNotKeepTheReaderFromReading) {
+  auto body = []() -> Task<absl::Status> {
+    Ends ends = co_await Try(Connected());
+    char buffer[1];
+    absl::StatusOr<size_t> nothing = co_await WithTimeout(absl::Milliseconds(1), ends.stream.Read(buffer));
+    EXPECT_FALSE(nothing.ok());
+    bool stopped = false;
+    int written = 0;
+    auto feed = [&]() -> Task<absl::Status> {
+      char drained[4096];
+      for (; written < 100'000 && !stopped; ++written) {
+        co_await Try(ends.stream.WriteAll("news"));
+        EXPECT_EQ(read(ends.peer, drained, sizeof(drained)), 4);
+      }
+      co_return absl::OkStatus();
+    };
+    auto both = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(feed());
+      for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(write(ends.peer, "x", 1), 1);
+        size_t n = co_await Try(ends.stream.Read(buffer));
+        EXPECT_EQ(n, 1u);
+      }
+      stopped = true;
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(both));
+    EXPECT_LT(written, 20'000) << "what fits into a turn or two (ready_queue.h)";
+    close(ends.peer);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(scheduler_.Run(body()), IsOk());
+}
+
 TEST_F(EpollProactorTest, AHalfCloseWithBytesBeforeItLosesNeither) {
   auto body = []() -> Task<absl::Status> {
     Ends ends = co_await Try(Connected());
