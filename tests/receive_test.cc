@@ -1036,6 +1036,38 @@ TEST_P(ReceiveThreadsTest, AStreamTakesWhatItHasReceivedToAnotherScheduler) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+// Its place is wanted while it is on its way and elsewhere, where nobody of this scheduler may touch what it does.
+TEST_P(ReceiveThreadsTest, ABusyStreamGoesToAnotherSchedulerWhileItsPlaceIsWanted) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    std::vector<Connection> idle;
+    for (int i = 0; i < internal::HeldBuffers::kMost; ++i) {
+      idle.push_back(co_await Try(Connect()));
+      co_await Try(BecomesBusy(idle.back(), pool));
+    }
+    Connection newcomer = co_await Try(Connect());
+    BufferPool other;
+    std::string received;
+    auto there = [&]() -> Task<absl::Status> {
+      for (Connection& connection : idle) received += co_await Try(ReceiveToEnd(connection.server, other));
+      co_return absl::OkStatus();
+    };
+    auto go = [&]() -> Task<absl::Status> { co_return co_await Elsewhere(there); };
+    auto here = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(go());
+      for (Connection& connection : idle) {
+        co_await Try(BecomesBusy(newcomer, pool));
+        co_await Try(WriteAndFinish(connection.client, "x"));
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(here));
+    EXPECT_EQ(received, std::string(idle.size(), 'x'));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 TEST_P(ReceiveThreadsTest, AStreamIsClosedWhileItComesToAnotherScheduler) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {
