@@ -12,8 +12,8 @@
 //    Whether a direction is worth a try is noted in the Descriptor: by a report, by a call that found nothing, and by a
 //    short transfer on a stream. An edge that comes before an operation parks is in that note.
 //  - A call that takes as much as it has room for leaves open whether there is more. Whoever has answered since expects
-//    nothing before the peer has the answer, so the next read is tried behind all that is ready by then: among busy
-//    connections it mostly finds the next message, instead of nothing, and then the same as a report.
+//    nothing before the peer has the answer, so the next read is tried once all that is ready by then has run: among
+//    busy connections it mostly finds the next message, instead of nothing.
 //  - Parked operations are performed while reports are taken, so that what a report announced is not lost to a
 //    cancellation that comes later in the same turn. Coroutines are resumed by the ready queue, never from here.
 //  - What may block (regular files, opening) goes to the BlockingPool, unless it can be done at once (RWF_NOWAIT).

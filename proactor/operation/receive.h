@@ -12,8 +12,8 @@
 // A request that stays armed costs a wake-up for each result. On a busy server something mostly has come by the time
 // that it is asked for: then asking the kernel each time is cheaper, and nothing is received ahead (`one_by_one`). So a
 // stream goes over to that when four results in a row were there before they were asked for, and none filled its
-// buffer. It goes back when a third of the results have to be waited for, when one fills its buffer, or when others
-// need its place (held_buffers.h).
+// buffer. It goes back when a third of the results are not there by the next turn, when one fills its buffer, when a
+// receive is cancelled, when the pool is short of buffers, or when others need its place (held_buffers.h).
 //
 // Which size of buffer a stream receives into, is learned from what has come each time that somebody takes it: as much
 // as fills a buffer, or more, counts towards the next larger size, which is reached at two in a row; what fits into
