@@ -23,7 +23,9 @@ namespace {
 // sleeps, and it needs microseconds for that.
 constexpr absl::Duration kTimeToSettle = absl::Milliseconds(1);
 
-constexpr absl::Duration kWarmUp = absl::Milliseconds(50);
+// Memory that is touched for the first time, sizes of buffers, windows of TCP: a few messages for each of 1,000
+// connections, however large.
+constexpr absl::Duration kWarmUp = absl::Milliseconds(300);
 
 struct Window {
   Traffic traffic;
