@@ -38,7 +38,7 @@ inline bool MayHaveOffsets(DescriptorKind kind) {
 inline bool IsStream(DescriptorKind kind) { return kind == DescriptorKind::kSocket || kind == DescriptorKind::kPipe; }
 
 // Whether a call on a descriptor is worth a try, for a readiness backend.
-enum class Ready : char {
+enum class ReadyState : char {
   kNo,       // One has found nothing: wait for a report.
   kAwaited,  // So an operation does, the one in the slot.
   kLater,    // Nobody knows, but the peer may well wait for what was written last: let everybody else go first.
@@ -71,8 +71,8 @@ struct Descriptor {
   DescriptorKind kind;
   bool closes : 1 = true;   // Standard input and the like are left open for the rest of the process.
   bool resets : 1 = false;  // A connection whose peer is not to take its end for a regular one.
-  Ready readable = Ready::kYes;
-  Ready writable = Ready::kYes;
+  ReadyState readable = ReadyState::kYes;
+  ReadyState writable = ReadyState::kYes;
   OperationBase* reading = nullptr;
   OperationBase* writing = nullptr;
   Sharing* sharing = nullptr;            // The newest of the operations that need no slot.
@@ -82,10 +82,10 @@ struct Descriptor {
   // After a call that moved fewer bytes than it was given room for, on a stream: there is no more for now.
   // What a thread of the pool finds is not noted: it may come while another report is taken.
   void MarkShortRead(const System& by) {
-    if (!by.may_block() && readable == Ready::kYes) readable = Ready::kNo;
+    if (!by.may_block() && readable == ReadyState::kYes) readable = ReadyState::kNo;
   }
   void MarkShortWrite(const System& by) {
-    if (!by.may_block() && writable == Ready::kYes) writable = Ready::kNo;
+    if (!by.may_block() && writable == ReadyState::kYes) writable = ReadyState::kNo;
   }
   // Before it is closed, or given away.
   void StopWatching() {

@@ -1036,7 +1036,7 @@ TEST_P(ReceiveThreadsTest, AStreamTakesWhatItHasReceivedToAnotherScheduler) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
-// Its place is wanted while it is on its way and elsewhere, where nobody of this scheduler may touch what it does.
+// While others would like to have the places that these streams have left or are about to leave.
 TEST_P(ReceiveThreadsTest, ABusyStreamGoesToAnotherSchedulerWhileItsPlaceIsWanted) {
   BufferPool pool;
   auto body = [&]() -> Task<absl::Status> {

@@ -55,14 +55,15 @@ EpollProactor::~EpollProactor() {
 
 void EpollProactor::Submit(OperationBase& operation) {
   const bool was_deferred = std::exchange(operation.backend_state, kNowhere) == kDeferred;
-  if (Ready* ready = ReadyOf(operation); ready != nullptr) {
+  if (ReadyState* ready = ReadyOf(operation); ready != nullptr) {
     Descriptor& descriptor = *operation.descriptor();
     if (descriptor.ComeTo(this) && descriptor.watcher == this) {
-      if (*ready == Ready::kNo) return Park(operation);
+      if (*ready == ReadyState::kNo) return Park(operation);
       // Once for each operation: others may go on writing.
-      if (*ready == Ready::kLater && !was_deferred) return Defer(operation);
-      if (*ready == Ready::kLater) *ready = Ready::kYes;
-      if (ready == &descriptor.writable && descriptor.readable == Ready::kYes) descriptor.readable = Ready::kLater;
+      if (*ready == ReadyState::kLater && !was_deferred) return Defer(operation);
+      if (*ready == ReadyState::kLater) *ready = ReadyState::kYes;
+      ReadyState& readable = descriptor.readable;
+      if (ready == &descriptor.writable && readable == ReadyState::kYes) readable = ReadyState::kLater;
     }
   }
   int result = operation.Perform(system());
@@ -74,7 +75,7 @@ void EpollProactor::Submit(OperationBase& operation) {
 }
 
 int EpollProactor::Postpone(OperationBase& operation, int result) {
-  Ready* ready = ReadyOf(operation);
+  ReadyState* ready = ReadyOf(operation);
   if (ready != nullptr) {
     int watching = Watch(operation);
     if (watching < 0 && watching != -EPERM) return watching;
@@ -91,7 +92,7 @@ int EpollProactor::Postpone(OperationBase& operation, int result) {
 
 void EpollProactor::Park(OperationBase& operation) {
   operation.backend_state = kParked;
-  *ReadyOf(operation) = Ready::kAwaited;
+  *ReadyOf(operation) = ReadyState::kAwaited;
   ++parked_;
 }
 
@@ -110,7 +111,7 @@ void EpollProactor::Cancel(OperationBase& operation) {
   counters().cancels.Add();
   if (operation.backend_state == kOffloaded) return offload_.Cancel(operation);
   Unpark(operation);
-  *ReadyOf(operation) = Ready::kNo;
+  *ReadyOf(operation) = ReadyState::kNo;
   operation.Complete(-ECANCELED);
 }
 
@@ -147,7 +148,7 @@ void EpollProactor::Forget(Descriptor& descriptor) {
   if (!InChild()) kernel_.Control(epoll_fd_, EPOLL_CTL_DEL, descriptor.number, nullptr);
   watched_[static_cast<size_t>(descriptor.number)] = nullptr;
   descriptor.watcher = nullptr;
-  descriptor.readable = descriptor.writable = Ready::kYes;
+  descriptor.readable = descriptor.writable = ReadyState::kYes;
 }
 
 void EpollProactor::Wait(MonotonicTime until) {
@@ -160,7 +161,7 @@ void EpollProactor::Wait(MonotonicTime until) {
   for (int i = 0; i < count; ++i) __builtin_prefetch(Watched(events[i]));
   for (int i = 0; i < count; ++i) {
     Descriptor* descriptor = Watched(events[i]);
-    if (descriptor != nullptr && descriptor->readable == Ready::kAwaited) __builtin_prefetch(descriptor->reading);
+    if (descriptor != nullptr && descriptor->readable == ReadyState::kAwaited) __builtin_prefetch(descriptor->reading);
   }
   for (int i = 0; i < count; ++i) {
     if (Descriptor* descriptor = Watched(events[i]); descriptor != nullptr) Report(*descriptor, events[i].events);
@@ -200,21 +201,21 @@ void EpollProactor::Report(Descriptor& descriptor, uint32_t events) {
   Report(descriptor.writable, descriptor.writing, (events & EPOLLOUT) != 0, over);
 }
 
-void EpollProactor::Report(Ready& ready, OperationBase* const& slot, bool now, bool for_good) {
-  const bool awaited = ready == Ready::kAwaited;
+void EpollProactor::Report(ReadyState& ready, OperationBase* const& slot, bool now, bool for_good) {
+  const bool awaited = ready == ReadyState::kAwaited;
   if (for_good) {
-    ready = Ready::kForGood;
-  } else if (now && ready != Ready::kForGood) {
-    ready = Ready::kYes;
+    ready = ReadyState::kForGood;
+  } else if (now && ready != ReadyState::kForGood) {
+    ready = ReadyState::kYes;
   }
-  if (awaited && ready != Ready::kAwaited) Retry(*slot, ready);
+  if (awaited && ready != ReadyState::kAwaited) Retry(*slot, ready);
 }
 
-void EpollProactor::Retry(OperationBase& operation, Ready& ready) {
+void EpollProactor::Retry(OperationBase& operation, ReadyState& ready) {
   int result = operation.Perform(system());
   // A report may be wrong, and a thread would wait for ever in a call that nobody can cancel.
   if (result == -EAGAIN || (result == -EOPNOTSUPP && !IsReady(operation, system()))) {
-    ready = Ready::kAwaited;
+    ready = ReadyState::kAwaited;
     return;
   }
   Unpark(operation);

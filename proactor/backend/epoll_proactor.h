@@ -87,8 +87,8 @@ class EpollProactor final : public KernelProactor, private DescriptorWatcher {
   }
   void Report(Descriptor& descriptor, uint32_t events);
   // Of one direction.
-  void Report(Ready& ready, OperationBase* const& slot, bool now, bool for_good);
-  void Retry(OperationBase& operation, Ready& ready);
+  void Report(ReadyState& ready, OperationBase* const& slot, bool now, bool for_good);
+  void Retry(OperationBase& operation, ReadyState& ready);
 
   EpollKernel& kernel_;
   System& system_;

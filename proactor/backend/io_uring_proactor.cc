@@ -160,13 +160,13 @@ void IoUringProactor::PushPoll(OperationBase& operation, io_uring_sqe& entry) {
 // Readiness and calls, as in the EpollProactor. A poll looks at how things are, so that nothing is lost between a call
 // that found nothing and the poll.
 int IoUringProactor::PerformHere(OperationBase& operation) {
-  Ready* ready = ReadyOf(operation);
+  ReadyState* ready = ReadyOf(operation);
   if (ready != nullptr) {
     bool here = operation.descriptor()->ComeTo(this);
-    int result = *ready == Ready::kNo && here ? -EAGAIN : operation.Perform(machine().non_blocking_system());
+    int result = *ready == ReadyState::kNo && here ? -EAGAIN : operation.Perform(machine().non_blocking_system());
     if (result != -EAGAIN && result != -EOPNOTSUPP) return result;
     if (CanBePolled(*operation.descriptor(), machine().system())) {
-      *ready = Ready::kNo;
+      *ready = ReadyState::kNo;
       operation.backend_state = kByCall | kPolling;
       if (io_uring_sqe* entry = line_.empty() ? Entry() : nullptr; entry != nullptr) {
         PushPoll(operation, *entry);
@@ -485,13 +485,13 @@ bool IoUringProactor::Settles(OperationBase& operation, int& result) {
 
 // The poll of an operation that the kernel does not know has found it ready.
 void IoUringProactor::PerformPolled(OperationBase& operation, SuspensionQueue& completed) {
-  Ready* ready = ReadyOf(operation);
-  *ready = Ready::kYes;
+  ReadyState* ready = ReadyOf(operation);
+  *ready = ReadyState::kYes;
   int result = operation.Perform(machine().non_blocking_system());
   if (result != -EAGAIN && result != -EOPNOTSUPP) return operation.Complete(result, completed);
   // Nothing there after all: asked again. Or nothing that may be tried without blocking: for a thread of the pool.
   if (result == -EAGAIN) {
-    *ready = Ready::kNo;
+    *ready = ReadyState::kNo;
     operation.backend_state |= kPolling;
   }
   StandInLine(operation);

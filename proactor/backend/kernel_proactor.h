@@ -47,7 +47,7 @@ class KernelProactor : public Proactor {
   void CheckNothingInFlight();
 
   // What is known of the direction that an operation waits for; null for one that is not about readiness.
-  static Ready* ReadyOf(const OperationBase& operation) {
+  static ReadyState* ReadyOf(const OperationBase& operation) {
     Descriptor* descriptor = operation.descriptor();
     if (descriptor == nullptr || operation.readiness() == Readiness::kBlocking) return nullptr;
     return operation.readiness() == Readiness::kRead ? &descriptor->readable : &descriptor->writable;

@@ -163,7 +163,7 @@ void ReceiveQueue::Assign(BufferSlot& slot) {
 // For a call that is made in any case, or a descriptor that has nothing would keep it.
 void ReceiveQueue::Keep(BufferSlot& slot) {
   assigned_ = &slot;
-  if (descriptor().readable == Ready::kNo) descriptor().readable = Ready::kYes;
+  if (descriptor().readable == ReadyState::kNo) descriptor().readable = ReadyState::kYes;
 }
 
 bool ReceiveQueue::StandInLine() {
@@ -312,7 +312,7 @@ int ReceiveAllOp::Perform(System& system) {
   if (result <= 0) return result;
   // What else there is. Only the kernel knows when that is all, unless it says so by a short read.
   for (int calls = 1; calls < kMostCalls && queue().MayHaveMore(); ++calls) {
-    if (descriptor->readable == Ready::kNo) break;
+    if (descriptor->readable == ReadyState::kNo) break;
     int more = queue().Call(system);
     if (more == -EAGAIN) descriptor->MarkShortRead(system);
     if (more > 0 || more == -EINTR) continue;

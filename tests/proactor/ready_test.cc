@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "proactor/net/tcp.h"
 #include "proactor/sleep.h"
 #include "proactor/task.h"
 #include "proactor/task_group.h"
@@ -22,6 +23,25 @@ using ::testing::HasSubstr;
 
 class StartAndWaitReadyTest : public BackendTest {};
 INSTANTIATE_ON_EVERY_BACKEND(StartAndWaitReadyTest);
+
+// As the header shows it.
+TEST_P(StartAndWaitReadyTest, AServerSaysWhereItListens) {
+  auto server = [](Ready<SocketAddress>& ready) -> Task<absl::Status> {
+    TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
+    ready.Set(co_await Try(listener.LocalAddress()));
+    TcpStream stream = co_await Try(listener.Accept());
+    co_return co_await stream.WriteAll("!");
+  };
+  auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+    SocketAddress address = co_await Try(StartAndWaitReady<SocketAddress>(group, server));
+    TcpStream stream = co_await Try(TcpStream::Connect(address));
+    char byte[1];
+    size_t n = co_await Try(stream.Read(byte));
+    EXPECT_EQ(std::string_view(byte, n), "!");
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(WithTaskGroup(body)), IsOk());
+}
 
 TEST_P(StartAndWaitReadyTest, YieldsWhatTheChildSaysAndTheChildGoesOn) {
   bool ended = false;

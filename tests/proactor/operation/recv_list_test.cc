@@ -103,9 +103,9 @@ TEST(RecvListOpTest, RoomThatIsLeftMeansThatThereIsNoMoreForNow) {
   std::span<char> buffers[] = {first, second};
   RecvListOp op = {.descriptor = connection.server.get(), .list = ListTransfer<std::span<char>>(buffers)};
   EXPECT_EQ(op.Perform(System::NonBlocking()), 4);
-  EXPECT_EQ(connection.server->readable, Ready::kYes);
+  EXPECT_EQ(connection.server->readable, ReadyState::kYes);
   EXPECT_EQ(op.Perform(System::NonBlocking()), 1);
-  EXPECT_EQ(connection.server->readable, Ready::kNo);
+  EXPECT_EQ(connection.server->readable, ReadyState::kNo);
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(RecvListTest);

@@ -160,16 +160,16 @@ TEST(SendAllListOpTest, AShortSendMeansThatThereIsNoRoomForNow) {
   Connection connection = MakeConnection(System::Real());
   std::string_view small[] = {"x", "y"};
   EXPECT_EQ(Send(connection.client, small).Perform(System::NonBlocking()), 2);
-  EXPECT_EQ(connection.client->writable, Ready::kYes);
+  EXPECT_EQ(connection.client->writable, ReadyState::kYes);
   std::string large(50'000'000, 'x');
   std::string_view list[] = {"x", large};
   EXPECT_GT(Send(connection.client, list).Perform(System::NonBlocking()), 0);
-  EXPECT_EQ(connection.client->writable, Ready::kNo);
+  EXPECT_EQ(connection.client->writable, ReadyState::kNo);
 
   // A thread that may block is another than the one that takes the reports.
   Connection other = MakeConnection(System::Real());
   EXPECT_GT(Send(other.client, list).Perform(System::Real()), 0);
-  EXPECT_EQ(other.client->writable, Ready::kYes);
+  EXPECT_EQ(other.client->writable, ReadyState::kYes);
 }
 
 // Invariant 12.
