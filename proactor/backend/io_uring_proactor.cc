@@ -24,7 +24,7 @@ enum State : uint8_t {
   kInLine = 1,          // In `line_`.
   kPolling = 2,         // Its entry is a poll, because the real one found nothing.
   kOnWorker = 4,        // Not attempted inline: that has failed with EAGAIN although there is nothing to poll.
-  kCancelInLine = 8,    // Its user_data is in `cancels_`.
+  kCancelInLine = 8,    // In `cancels_`.
   kOffloaded = 16,      // With the pool: the kernel does not know it.
   kByCall = 32,         // Performed here, once its poll says that it is ready: the kernel does not know it.
   kMultishotWait = 64,  // Waits for the multishot request of its descriptor.
@@ -194,11 +194,8 @@ void IoUringProactor::Cancel(OperationBase& operation) {
     operation.backend_state = 0;
     return operation.Complete(-ECANCELED);
   }
-  if (io_uring_sqe* entry = cancels_.empty() ? ring_->NextEntry() : nullptr; entry != nullptr) {
-    return PushCancel(UserData(operation), *entry);
-  }
   operation.backend_state |= kCancelInLine;
-  cancels_.push_back(UserData(operation));
+  cancels_.Push(operation);
 }
 
 void IoUringProactor::PushCancel(uint64_t user_data, io_uring_sqe& entry) {
@@ -212,16 +209,13 @@ void IoUringProactor::PushCancel(uint64_t user_data, io_uring_sqe& entry) {
   counters().cancels.Add();
 }
 
-// Of many, one submission queue in each turn: what ends with them is reaped and resumed while it is in the caches. The
-// newest first: the kernel looks for them in lists that begin with the newest, of which there are not more than 256.
+// Of many, one submission queue in each turn: what ends with them is reaped and resumed while it is in the caches.
 void IoUringProactor::SubmitCancels() {
   // With a flush, if need be: each turn could fill the queue before they have theirs.
-  for (io_uring_sqe* entry = Entry(); entry != nullptr; entry = ring_->NextEntry()) {
-    uint64_t user_data = cancels_.back();
-    cancels_.pop_back();
+  for (io_uring_sqe* entry = Entry(); entry != nullptr && !cancels_.empty(); entry = ring_->NextEntry()) {
+    uint64_t user_data = cancels_.Pop();
     OperationOf(user_data)->backend_state &= ~kCancelInLine;
     PushCancel(user_data, *entry);
-    if (cancels_.empty()) break;
   }
 }
 
@@ -466,7 +460,7 @@ void IoUringProactor::WakeCompleted(const io_uring_cqe& completion) {
 
 // Looks at a result that is not the operation's own yet, or that the kernel gave instead of waiting. False: ask again.
 bool IoUringProactor::Settles(OperationBase& operation, int& result) {
-  if ((operation.backend_state & kCancelInLine) != 0) std::erase(cancels_, UserData(operation));
+  if ((operation.backend_state & kCancelInLine) != 0) cancels_.Remove(operation);
   operation.backend_state &= ~kCancelInLine;
   bool cancelled = operation.cancel_requested();
   if ((operation.backend_state & kPolling) != 0) {

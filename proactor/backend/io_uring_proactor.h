@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "proactor/backend/cancel_line.h"
 #include "proactor/backend/kernel_proactor.h"
 #include "proactor/backend/machine.h"
 #include "proactor/backend/offload.h"
@@ -121,7 +122,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   FeatureSet proven_;                  // Those of multishot requests that have had a result.
   bool draining_ = false;              // Nothing is to be armed any more.
   Offload offload_;
-  std::vector<uint64_t> cancels_;     // Requests to cancel that wait for room: the operations' user_data.
+  CancelLine cancels_;
   unsigned unsubmitted_cancels_ = 0;  // Those that the next enter hands to the kernel.
 };
 

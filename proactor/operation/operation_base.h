@@ -66,6 +66,9 @@ class OperationBase : public Suspension {
   // Reserved for the proactor that has the operation in flight.
   uint8_t backend_state = 0;
   uint16_t generation = 0;
+  // So is this, where the result will be.
+  int place() const { return result_; }
+  void set_place(int place) { result_ = place; }
 
  protected:
   int result_ = 0;
@@ -92,6 +95,7 @@ class OperationBase : public Suspension {
   // The same for one of a batch, which is to be appended to the ready queue as a whole.
   void Complete(int result, SuspensionQueue& completed) {
     __builtin_prefetch(&promise_);  // What the resumption touches first.
+    __builtin_prefetch(&context_);
     result_ = result;
     state_ &= ~kInFlight;
     completed.Push(*this);

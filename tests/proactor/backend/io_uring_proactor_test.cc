@@ -114,6 +114,18 @@ class Readers {
     write_ends_.clear();
   }
 
+  // Each gets its byte right after it was asked to end.
+  Task<absl::Status> FeedTooLate() {
+    auto body = [&](TaskGroup& group) -> Task<absl::Status> {
+      for (int fd : read_ends_) group.Spawn(ReadOne(fd));
+      co_await Try(Sleep(absl::Milliseconds(1)));
+      group.Cancel();
+      Feed();
+      co_return absl::OkStatus();
+    };
+    co_return co_await WithTaskGroup(body);
+  }
+
   Task<absl::Status> ReadAll(absl::Duration deadline) {
     auto body = [&](TaskGroup& group) -> Task<absl::Status> {
       for (int fd : read_ends_) group.Spawn(ReadOne(fd));
@@ -249,6 +261,17 @@ TEST(IoUringProactorTest, CancelsStandInLineWhenTheKernelTakesNothing) {
   std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4}, kernel);
   Readers readers(200);
   ExpectAllCancelled(*scheduler, readers, 200);
+}
+
+TEST(IoUringProactorTest, ReadsThatEndWhileTheirCancelsStandInLineAreNotAskedAgain) {
+  std::unique_ptr<Scheduler> scheduler = MakeScheduler({.entries = 4});
+  Readers readers(200);
+  EXPECT_THAT(scheduler->Run(readers.FeedTooLate()), IsOk());
+  EXPECT_EQ(readers.succeeded + readers.cancelled, 200);
+  EXPECT_GT(readers.succeeded, 150);
+  int64_t cancels = scheduler->counters().cancels.value();
+  EXPECT_THAT(scheduler->Run(Nap()), IsOk());
+  EXPECT_EQ(scheduler->counters().cancels.value(), cancels) << "for operations that have ended";
 }
 
 // Invariant 2: the kernel has the buffer until it says otherwise.
