@@ -2,6 +2,7 @@
 #include "proactor/descriptor.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
 #include "proactor/log.h"
@@ -25,6 +26,12 @@ void CheckIdle(const Descriptor& descriptor) {
 bool Descriptor::ComeFromElsewhere(const DescriptorWatcher* other) {
   if (multishot != nullptr && multishot->moving) return false;
   return watcher == nullptr || watcher == other || watcher->LetGo(*this);
+}
+
+bool Descriptor::CanBePolled(System& by) const {
+  if (kind != DescriptorKind::kOther) return kind != DescriptorKind::kRegularFile;
+  struct statx status;
+  return by.Stat(number, STATX_TYPE, &status) == 0 && !S_ISBLK(status.stx_mode);
 }
 
 void BeforeClosing(Descriptor& descriptor) {

@@ -96,6 +96,8 @@ struct Descriptor {
     return (multishot == nullptr && watcher == other) || ComeFromElsewhere(other);
   }
   bool ComeFromElsewhere(const DescriptorWatcher* other);
+  // Whether a poll says when a call that would have waited does not any more.
+  bool CanBePolled(System& by) const;
 };
 
 // What is due before its number is given back to the system.

@@ -42,6 +42,8 @@ constexpr FeatureFacts kFeatures[] = {
     {kNoIoWait, "no_iowait", 6, 15, kLess, "an idle thread does not count as one that waits for a disk"},
     // Kernels before have it too, but some vendors' hang when it is undone; those with SEND_ZC do not.
     {kRegisteredRingFd, "registered_ring_fd", 6, 0, kLess, "the ring is not looked up at each call"},
+    // Kernels before let go of a file only when whatever was in flight by then has ended.
+    {kRegisteredFiles, "registered_files", 6, 14, kLess, "busy streams are not looked up at each request"},
     {kWorkerLimit, "iowq_max_workers", 5, 15, kLess, "a bound for the kernel's workers"},
     {kMultishotPoll, "multishot_poll", 5, 13, kLess, "wake-ups by other threads need no new request each"},
     {kMultishotAccept, "multishot_accept", 5, 19, kLess, "connections come without a new request each"},

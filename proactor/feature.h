@@ -51,6 +51,7 @@ enum class Feature : uint8_t {
   kAbsoluteTimer,
   kNoIoWait,
   kRegisteredRingFd,
+  kRegisteredFiles,
   kWorkerLimit,
   // Requests that complete more than once.
   kMultishotPoll,

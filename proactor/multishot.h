@@ -95,6 +95,8 @@ class Multishot : public ListNode<Multishot> {
   bool moving = false;
   uint8_t backend_state = 0;  // Reserved for the proactor, as is `waiting`, but for one bit.
   static constexpr uint8_t kArmed = 1;
+  // The place of its file in the io_uring of `home`, if it has one: that is of use to operations of this loop only.
+  int16_t registered = -1;
 };
 
 }  // namespace proactor

@@ -46,6 +46,10 @@ class Proactor : public Clock {
   // whenever operations may be submitted.
   virtual void Adjust(Multishot&) {}
 
+  // The descriptor of a multishot that was armed here is busy: the proactor may do something once that makes each
+  // operation on it cheaper.
+  virtual void IsBusy(Multishot&) {}
+
   // What descriptors that are watched here have for a watcher.
   virtual const DescriptorWatcher* watcher() const { return nullptr; }
 

@@ -768,6 +768,60 @@ TEST_P(ReceiveTest, ABusyStreamHoldsABufferWhileItWaitsAndLosesNothing) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+// Where the kernel keeps the files of busy streams, the peer must hear of the end all the same.
+TEST_P(ReceiveTest, TheEndOfABusyStreamIsSeenByItsPeer) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    const bool by_itself = scheduler().proactor().capabilities().Has(Feature::kMultishotReceive);
+    const bool registers = by_itself && scheduler().proactor().capabilities().Has(Feature::kRegisteredFiles);
+    for (const bool closes : {false, true}) {
+      Connection connection = co_await Try(Connect());
+      const int64_t before = scheduler().counters().registered_files.value();
+      co_await Try(BecomesBusy(connection, pool));
+      const int64_t registered = scheduler().counters().registered_files.value() - before;
+      EXPECT_LE(registered, registers ? 1 : 0);
+      if (registers && GetParam() == Backend::kIoUring) {
+        EXPECT_TRUE(registered == 1 || pool.usage().provided == 0);
+      }
+      co_await Try(connection.server.WriteAll("last"));
+      if (closes) {
+        co_await Try(connection.server.Close());
+      } else {
+        connection.server = TcpStream();
+      }
+      std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(connection.client)));
+      EXPECT_EQ(read, "last");
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// One that gets what a busy one leaves is not taken for it.
+TEST_P(ReceiveTest, ManyBusyStreamsComeAndGoWithoutBeingMixedUp) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    std::vector<Connection> connections;
+    for (int i = 0; i < 3; ++i) {
+      connections.push_back(co_await Try(Connect()));
+      co_await Try(BecomesBusy(connections.back(), pool));
+    }
+    constexpr std::string_view kWords = "012";
+    for (size_t round = 0; round < 9; ++round) {
+      for (size_t i = 0; i < kWords.size(); ++i) co_await Try(connections[i].server.WriteAll(kWords.substr(i, 1)));
+      const size_t place = round % kWords.size();
+      TcpStream left = std::move(connections[place].client);
+      connections[place] = co_await Try(Connect());
+      std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(left)));
+      EXPECT_FALSE(read.empty());
+      EXPECT_EQ(read, std::string(read.size(), kWords[place]));
+      co_await Try(BecomesBusy(connections[place], pool));
+    }
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 TEST_P(ReceiveTest, ABusyStreamIsClosedOrEndsWhileItWaits) {
   for (const bool closes : {false, true}) {
     BufferPool pool;
@@ -1063,6 +1117,39 @@ TEST_P(ReceiveThreadsTest, ABusyStreamGoesToAnotherSchedulerWhileItsPlaceIsWante
     };
     co_await Try(WithTaskGroup(here));
     EXPECT_EQ(received, std::string(idle.size(), 'x'));
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
+// Both have been busy, each with its own scheduler, where both may be known by the same number.
+TEST_P(ReceiveThreadsTest, ABusyStreamThatWritesElsewhereFirstIsNotTakenForOneFromThere) {
+  BufferPool pool;
+  auto body = [&]() -> Task<absl::Status> {
+    Connection moves = co_await Try(Connect());
+    co_await Try(BecomesBusy(moves, pool));
+    auto there = [&]() -> Task<absl::Status> {
+      BufferPool other;
+      Connection stays = co_await Try(Connect());
+      co_await Try(BecomesBusy(stays, other));
+      co_await Try(moves.server.WriteAll("from the one that has moved"));
+      co_await Try(stays.server.WriteAll("from the one that stays"));
+      stays.server = TcpStream();
+      std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(stays.client)));
+      EXPECT_EQ(read, "from the one that stays");
+      // It comes for good, and is busy here.
+      co_await Try(moves.client.WriteAll("x"));
+      Buffer chunk = co_await Try(moves.server.Receive(other));
+      EXPECT_EQ(chunk.view(), "x");
+      chunk = Buffer();
+      co_await Try(BecomesBusy(moves, other));
+      moves.server = TcpStream();
+      co_return absl::OkStatus();
+    };
+    absl::Status status = co_await Elsewhere(there);
+    EXPECT_THAT(status, IsOk());
+    std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(moves.client)));
+    EXPECT_EQ(read, "from the one that has moved");
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());

@@ -104,6 +104,11 @@ int FakeKernel::Register(int fd, unsigned opcode, void* argument, unsigned count
     case IORING_UNREGISTER_RING_FDS:
       registered_.erase(static_cast<int>(static_cast<io_uring_rsrc_update*>(argument)->offset));
       return 1;
+    case IORING_REGISTER_FILES:
+      if (count > options_.profile.most_files) return -EMFILE;
+      return ring->files().Register({static_cast<const int*>(argument), count});
+    case IORING_REGISTER_FILES_UPDATE:
+      return ring->files().Update(*static_cast<const io_uring_files_update*>(argument), count);
     case IORING_REGISTER_PBUF_RING:
       if (ring->buffers().groups() == options_.profile.buffer_rings) return -ENOMEM;
       return ring->buffers().Register(*static_cast<const io_uring_buf_reg*>(argument));

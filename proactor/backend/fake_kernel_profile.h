@@ -30,6 +30,7 @@ struct FakeKernelProfile {
   unsigned hidden_operation = ~0u;  // One that is not there all the same.
   unsigned largest_ring = 32768;  // Entries; beyond them there is not enough locked memory (ENOMEM).
   int setup_error = 0;            // Whatever is asked for: EPERM, ENOSYS.
+  unsigned most_files = 1024;     // That may be registered; EMFILE beyond (RLIMIT_NOFILE).
   size_t buffer_rings = 1000;     // For so many rings of provided buffers there is memory (ENOMEM).
 
   bool multishot_poll = true;          // Linux 5.13; EINVAL before.

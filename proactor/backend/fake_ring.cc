@@ -21,6 +21,7 @@ FakeRing::FakeRing(FakeMachine& machine, const FakeKernelOptions& options, io_ur
       faults_(options.faults),
       setup_flags_(params.flags),
       queues_(params),
+      files_(machine.system()),
       restrictions_(profile_),
       thread_(std::this_thread::get_id()),
       enabled_(!HasFlag(IORING_SETUP_R_DISABLED)) {}
@@ -76,11 +77,18 @@ int FakeRing::Submit(unsigned count) {
   return most > 0 ? static_cast<int>(most) : -EAGAIN;
 }
 
-bool FakeRing::Start(const io_uring_sqe& entry) {
+bool FakeRing::Start(io_uring_sqe entry) {
   bool known = Knows(entry);
   if (!known || !restrictions_.Allow(entry)) {
     PostOne({.user_data = entry.user_data, .res = known ? -EACCES : -EINVAL, .flags = 0});
     return false;
+  }
+  if ((entry.flags & IOSQE_FIXED_FILE) != 0) {
+    entry.fd = files_.At(entry.fd);
+    if (entry.fd < 0) {
+      PostOne({.user_data = entry.user_data, .res = entry.fd, .flags = 0});
+      return false;
+    }
   }
   in_flight_.push_back(std::make_unique<InFlight>(InFlight{FakeRequest(entry), machine_.AfterLatency()}));
   InFlight& in_flight = *in_flight_.back();

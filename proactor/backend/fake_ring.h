@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "proactor/backend/fake_buffers.h"
+#include "proactor/backend/fake_files.h"
 #include "proactor/backend/fake_kernel_profile.h"
 #include "proactor/backend/fake_machine.h"
 #include "proactor/backend/fake_queues.h"
@@ -62,6 +63,7 @@ class FakeRing {
 
   FakeQueues& queues() { return queues_; }
   FakeBuffers& buffers() { return buffers_; }
+  FakeFiles& files() { return files_; }
   const FakeRestrictions& restrictions() const { return restrictions_; }
   size_t in_flight() const { return in_flight_.size(); }
   // Whether something in flight may point at memory of the user's, which may be gone once the ring is.
@@ -90,7 +92,7 @@ class FakeRing {
 
   int Submit(unsigned count);
   // False: the entry makes no sense to this kernel, or is not allowed.
-  bool Start(const io_uring_sqe& entry);
+  bool Start(io_uring_sqe entry);
   bool Knows(const io_uring_sqe& entry) const;
   int GetEvents(const Request& request, const std::function<void()>& deadlock);
 
@@ -121,6 +123,7 @@ class FakeRing {
   const unsigned setup_flags_;
   FakeQueues queues_;
   FakeBuffers buffers_;
+  FakeFiles files_;
   FakeRestrictions restrictions_;
   std::thread::id thread_;  // That enabled it.
   bool enabled_;

@@ -2,7 +2,6 @@
 #include "proactor/backend/io_uring_proactor.h"
 
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <limits>
@@ -36,13 +35,6 @@ enum MultishotState : uint8_t { kDisarming = 2, kToAdjust = 4, kTakenOver = 8, k
 
 constexpr int kPostponed = std::numeric_limits<int>::min();
 
-// Whether a poll says when a call that would have waited does not any more.
-bool CanBePolled(const Descriptor& descriptor, System& system) {
-  if (descriptor.kind != DescriptorKind::kOther) return descriptor.kind != DescriptorKind::kRegularFile;
-  struct statx status;
-  return system.Stat(descriptor.number, STATX_TYPE, &status) == 0 && !S_ISBLK(status.stx_mode);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<IoUringProactor>> IoUringProactor::Create(RingOptions options, RingKernel& kernel) {
@@ -58,6 +50,7 @@ IoUringProactor::IoUringProactor(std::unique_ptr<Ring> ring, Machine& machine, i
       ring_(std::move(ring)),
       system_(SocketsMayBlock(ring_->features()) ? machine.system() : machine.non_blocking_system()),
       buffer_groups_(*ring_),
+      registered_files_(*ring_),
       offload_(machine.blocking_jobs(), machine.system()) {}
 
 // The ring is closed with what is left in it: the poll for wakes and requests to cancel, submitted or not. They name
@@ -165,7 +158,7 @@ int IoUringProactor::PerformHere(OperationBase& operation) {
     bool here = operation.descriptor()->ComeTo(this);
     int result = *ready == ReadyState::kNo && here ? -EAGAIN : operation.Perform(machine().non_blocking_system());
     if (result != -EAGAIN && result != -EOPNOTSUPP) return result;
-    if (CanBePolled(*operation.descriptor(), machine().system())) {
+    if (operation.descriptor()->CanBePolled(machine().system())) {
       *ready = ReadyState::kNo;
       operation.backend_state = kByCall | kPolling;
       if (io_uring_sqe* entry = line_.empty() ? Entry() : nullptr; entry != nullptr) {
@@ -340,6 +333,11 @@ void IoUringProactor::Forget(Descriptor& descriptor) {
   if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
   multishot.backend_state = 0;
   descriptor.watcher = nullptr;
+  if (registered_files_.Remove(multishot)) {
+    // Entries that the kernel has not seen may name its place.
+    if (multishot.home->thread.IsThisThread() && ring_->unsubmitted() > 0) EnterWithoutWaiting();
+    registered_files_.Settle();
+  }
   multishot.Forgotten();
 }
 
@@ -402,6 +400,7 @@ void IoUringProactor::Wait(MonotonicTime until) {
   } else if (ring_->unsubmitted() > 0 || ring_->NeedsEnter()) {
     EnterWithoutWaiting();
   }
+  registered_files_.Settle();
   Reap();
 }
 

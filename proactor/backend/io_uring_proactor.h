@@ -28,6 +28,7 @@
 #include "proactor/backend/kernel_proactor.h"
 #include "proactor/backend/machine.h"
 #include "proactor/backend/offload.h"
+#include "proactor/backend/registered_files.h"
 #include "proactor/backend/ring.h"
 #include "proactor/backend/ring_buffers.h"
 #include "proactor/buffer_group.h"
@@ -49,6 +50,9 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Adjust(Multishot& multishot) override;
+  void IsBusy(Multishot& multishot) override {
+    if (multishot.descriptor().watcher == this && registered_files_.Add(multishot)) counters().registered_files.Add();
+  }
   const DescriptorWatcher* watcher() const override { return this; }
   size_t Drain() override;
   std::unique_ptr<BufferGroup> MakeBufferGroup(uint16_t capacity) override;
@@ -116,6 +120,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   SuspensionQueue line_;             // Operations that wait for room, or for their next part.
   SuspensionQueue polled_;           // Those that are performed here, and can be, during a `Wait`.
   RingBuffersList buffer_groups_;
+  RegisteredFiles registered_files_;
   IntrusiveList<Multishot> claimed_;   // Armed, or were once.
   IntrusiveList<Multishot> closing_;   // Those that were taken over instead.
   std::vector<Multishot*> to_adjust_;  // Those that wait for room.

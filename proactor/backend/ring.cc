@@ -23,6 +23,7 @@ namespace {
 constexpr unsigned kEnterAbsoluteTimer = 1u << 5;  // Linux 6.12
 constexpr unsigned kEnterNoIoWait = 1u << 7;       // Linux 6.15
 constexpr unsigned kFeatureMinTimeout = 1u << 15;  // Linux 6.12: came with kEnterAbsoluteTimer
+constexpr unsigned kFeatureReadWriteAttributes = 1u << 16;  // Linux 6.14: files are let go of at once since 6.13
 constexpr unsigned kFeatureNoIoWait = 1u << 17;    // Linux 6.15
 constexpr unsigned kSetupNoSqArray = 1u << 16;     // Linux 6.6
 constexpr uint8_t kOpTruncate = 55;                // Linux 6.9
@@ -54,6 +55,7 @@ constexpr FeatureBit kFeatureBits[] = {
     {Feature::kExtendedArgument, IORING_FEAT_EXT_ARG},
     {Feature::kNativeWorkers, IORING_FEAT_NATIVE_WORKERS},
     {Feature::kAbsoluteTimer, kFeatureMinTimeout},
+    {Feature::kRegisteredFiles, kFeatureReadWriteAttributes},
     {Feature::kNoIoWait, kFeatureNoIoWait},
 };
 
@@ -153,6 +155,8 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKern
 absl::Status Ring::SetUp(RingOptions options) {
   creator_ = kernel_.Asking();
   record_.TurnOff(options.disabled, WhyOff::kDisabled);
+  // Whoever wants less of the kernel is not to have this either.
+  if (options.restricted) record_.TurnOff(Feature::kRegisteredFiles, WhyOff::kDisabled);
   record_.TurnOff(kernel_.lacks() & SetupFeatures(), WhyOff::kSetupRefuses);
   record_.TurnOff(kernel_.lacks(), WhyOff::kRequestRefused);
   // One means nothing without the other, which is EINVAL.

@@ -23,6 +23,7 @@
 #include "proactor/descriptor.h"
 #include "proactor/operation/closing.h"
 #include "proactor/operation/operation_base.h"
+#include "proactor/operation/registered_file.h"
 #include "proactor/promise.h"
 #include "proactor/result.h"
 
@@ -86,7 +87,13 @@ class PendingOperation : public OperationBase {
     }
   }
 
-  void Prepare(io_uring_sqe& entry) final { op_.Prepare(entry); }
+  void Prepare(io_uring_sqe& entry) final {
+    op_.Prepare(entry);
+    if constexpr (kHasSlot) {
+      const Multishot* multishot = op_.descriptor->multishot;
+      if (multishot != nullptr) NameRegisteredFile(*multishot, *context_.loop, entry);
+    }
+  }
   int Perform(System& system) final { return op_.Perform(system); }
   Readiness readiness() const final { return Op::kReadiness; }
   Descriptor* descriptor() const final {
@@ -100,6 +107,7 @@ class PendingOperation : public OperationBase {
  private:
   static constexpr bool kMayPause = requires(const Op op) { op.NeedsPause(0); };
   static constexpr bool kCloses = requires { Op::kCloses; };
+  static constexpr bool kHasSlot = Op::kReadiness != Readiness::kBlocking;
   static constexpr bool kHasInput = requires(Op op) { op.input; };
   static constexpr bool kShares =
       kHasInput || (Op::kReadiness == Readiness::kBlocking && !kCloses && requires(Op op) { op.descriptor; });
@@ -138,10 +146,10 @@ class PendingOperation : public OperationBase {
 
   // The descriptor's slot that this operation has until its coroutine goes on, if any.
   OperationBase** Slot() const {
-    if constexpr (Op::kReadiness == Readiness::kBlocking) {
-      return nullptr;
-    } else {
+    if constexpr (kHasSlot) {
       return Op::kReadiness == Readiness::kRead ? &op_.descriptor->reading : &op_.descriptor->writing;
+    } else {
+      return nullptr;
     }
   }
 

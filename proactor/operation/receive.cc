@@ -84,6 +84,19 @@ bool ReceiveQueue::wanted() const {
   return armed() ? armed_for_ == size_class_ : store_->ProvidedFor(size_class_) >= 0;
 }
 
+void ReceiveQueue::Lacking() {
+  if (store_ != nullptr) store_->StopProviding();
+}
+
+void ReceiveQueue::Forgotten() {
+  EndOneByOne();
+  operations_ = 0;
+}
+
+void ReceiveQueue::CountOperation() {
+  if (++operations_ == kBusy) home->proactor.IsBusy(*this);
+}
+
 // --- One by one. ---
 
 void ReceiveQueue::BeginOneByOne() {

@@ -66,11 +66,9 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   bool wanted() const override;
   bool HasResult() const override { return !received_.empty() || end_ != kNoEnd; }
   bool HasUnreadBytes() const override { return unread_ > 0; }
-  void Lacking() override {
-    if (store_ != nullptr) store_->StopProviding();
-  }
+  void Lacking() override;
   void Clear() override;
-  void Forgotten() override { EndOneByOne(); }
+  void Forgotten() override;
   void Leaving() override {
     LetGoOfStore();
     over_limit_ = false;
@@ -84,6 +82,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
 
   // One by one. Before each operation, with whether something is there for it.
   void Ask(bool has_result) {
+    if (operations_ < kBusy) CountOperation();
     if (one_by_one()) {
       late_ -= late_ > 0 ? 1 : 0;
     } else {
@@ -128,7 +127,9 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   static constexpr int kEarlyBeforeOneByOne = 4;
   static constexpr int kLate = 3;  // What one counts that had to be waited for; each operation takes off one.
   static constexpr int kTooLate = 12;
+  static constexpr int kBusy = 16;  // Operations: who has had so many, will have more.
 
+  void CountOperation();
   bool one_by_one() const { return place_ >= 0; }
   uint32_t Turn() const { return static_cast<uint32_t>(home->counters.turns.value()); }
   void BeginOneByOne();
@@ -146,13 +147,14 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   uint8_t size_class_ = 0;   // That is to be received into.
   uint8_t armed_for_ = 0;    // The same when the request was armed,
   uint8_t armed_class_ = 0;  // and that it takes from.
-  uint8_t much_in_a_row_ = 0;
+  uint8_t much_in_a_row_ : 2 = 0;
+  uint8_t operations_ : 6 = 0;  // So many, up to `kBusy`.
   uint8_t little_in_a_row_ = 0;
   uint8_t early_in_a_row_ = 0;
-  uint8_t late_ = 0;
+  uint8_t late_ : 4 = 0;
+  bool holds_ : 1 = false;  // A buffer: its operation does, which is in flight.
+  bool over_limit_ : 1 = false;
   int8_t place_ = -1;  // Among those who may hold a buffer, one by one.
-  bool holds_ = false;  // So its operation does, which is in flight.
-  bool over_limit_ = false;
   int end_ = kNoEnd;  // What comes behind what is received: 0 or -errno.
   Store store_;
   Buffers received_;

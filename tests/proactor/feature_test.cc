@@ -52,8 +52,9 @@ TEST(ParseFeaturesTest, TakesListsWithCommasAndSpaces) {
 }
 
 TEST(ParseFeaturesTest, AProfileIsWhatIsNewerThanThatKernelAndNotNeeded) {
-  EXPECT_THAT(ParseFeatures("linux-6.6"),
-              IsOkAndHolds(Of({Feature::kAbsoluteTimer, Feature::kNoIoWait, Feature::kTruncate})));
+  EXPECT_THAT(
+      ParseFeatures("linux-6.6"),
+      IsOkAndHolds(Of({Feature::kAbsoluteTimer, Feature::kNoIoWait, Feature::kRegisteredFiles, Feature::kTruncate})));
   FeatureSet before = OptionalFeatures();
   EXPECT_THAT(ParseFeatures("all"), IsOkAndHolds(before));
   for (std::string_view profile : FeatureProfiles()) {

@@ -2,30 +2,17 @@
 #include "proactor/backend/cancel_line.h"
 
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "proactor/backend/user_data.h"
 #include "proactor/context.h"
-#include "proactor/descriptor.h"
 #include "proactor/operation/operation_base.h"
-#include "proactor/system.h"
 #include "proactor/task.h"
+#include "tests/support/plain_operation.h"
 
 namespace proactor {
 namespace {
-
-class PlainOperation final : public OperationBase {
- public:
-  PlainOperation(PromiseBase& promise, const Context& context) : OperationBase(promise, context) {}
-  void Prepare(io_uring_sqe&) override {}
-  int Perform(System&) override { return 0; }
-  Readiness readiness() const override { return Readiness::kBlocking; }
-  Descriptor* descriptor() const override { return nullptr; }
-  std::coroutine_handle<> Resume() override { return nullptr; }
-  std::string Describe() const override { return "nothing"; }
-};
 
 class CancelLineTest : public testing::Test {
  protected:

@@ -641,7 +641,7 @@ TEST(RingFeatureTest, EachVersionOfTheKernelHasItsFeatures) {
   using Profile = FakeKernelProfile;
   constexpr char k5_15[] =
       "submit_all,coop_taskrun,single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,"
-      "multishot_accept,buffer_ring,multishot_recv,ftruncate";
+      "registered_files,multishot_accept,buffer_ring,multishot_recv,ftruncate";
   auto hiding = [](unsigned operation) {
     Profile profile = Profile::Newest();
     profile.hidden_operation = operation;
@@ -654,11 +654,12 @@ TEST(RingFeatureTest, EachVersionOfTheKernelHasItsFeatures) {
       {Profile::Linux5_10(), k5_15},
       {Profile::Linux5_15(), k5_15},
       {Profile::Linux5_19(),
-       "single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,buffer_ring,multishot_recv,"
-       "ftruncate"},
-      {Profile::Linux6_0(), "defer_taskrun,no_sqarray,abs_timer,no_iowait,buffer_ring,multishot_recv,ftruncate"},
-      {Profile::Linux6_1(), "no_sqarray,abs_timer,no_iowait,ftruncate"},
-      {Profile::Linux6_6(), "abs_timer,no_iowait,ftruncate"},
+       "single_issuer,defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_ring_fd,registered_files,"
+       "buffer_ring,multishot_recv,ftruncate"},
+      {Profile::Linux6_0(),
+       "defer_taskrun,no_sqarray,abs_timer,no_iowait,registered_files,buffer_ring,multishot_recv,ftruncate"},
+      {Profile::Linux6_1(), "no_sqarray,abs_timer,no_iowait,registered_files,ftruncate"},
+      {Profile::Linux6_6(), "abs_timer,no_iowait,registered_files,ftruncate"},
       {Profile::Newest(), ""},
       {hiding(IORING_OP_SOCKET), "multishot_accept,buffer_ring"},
       {hiding(IORING_OP_SEND_ZC), "registered_ring_fd,multishot_recv,buffer_ring"},

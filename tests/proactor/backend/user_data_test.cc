@@ -1,41 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/backend/user_data.h"
 
-#include <string>
+#include <cstdint>
 
 #include "gtest/gtest.h"
 #include "proactor/context.h"
 #include "proactor/descriptor.h"
-#include "proactor/multishot.h"
-#include "proactor/operation/operation_base.h"
 #include "proactor/system.h"
 #include "proactor/task.h"
+#include "tests/support/plain_operation.h"
 
 namespace proactor {
 namespace {
-
-class PlainOperation final : public OperationBase {
- public:
-  PlainOperation(PromiseBase& promise, const Context& context) : OperationBase(promise, context) {}
-  void Prepare(io_uring_sqe&) override {}
-  int Perform(System&) override { return 0; }
-  Readiness readiness() const override { return Readiness::kBlocking; }
-  Descriptor* descriptor() const override { return nullptr; }
-  std::coroutine_handle<> Resume() override { return nullptr; }
-  std::string Describe() const override { return "nothing"; }
-};
-
-class PlainMultishot final : public Multishot {
- public:
-  explicit PlainMultishot(Descriptor& descriptor) : Multishot(descriptor) {}
-  Feature feature() const override { return Feature::kMultishotReceive; }
-  void Prepare(io_uring_sqe&) override {}
-  bool Take(int, int, bool) override { return false; }
-  bool wanted() const override { return false; }
-  bool HasResult() const override { return false; }
-  bool HasUnreadBytes() const override { return false; }
-  int Copy(char*, size_t) override { return 0; }
-};
 
 TEST(UserDataTest, NamesAnOperationWhateverItsGeneration) {
   internal::Promise<void> promise;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RegisteredFiles: the table in which an io_uring keeps the files of busy streams, so that it need not look up their
+// descriptors, nor count who uses them, at each request (io_uring_register_files(3)).
+//
+//   files.Add(multishot);              // of a busy stream, which may get a place; its entries name that from now on
+//   if (files.Remove(multishot)) ...   // before its descriptor is closed: submit what may name the place
+//   files.Settle();                    // and let go of the file
+//
+// A file with a place stays open although its descriptor is closed, and the peer of a connection would not hear of its
+// end. So a place is given back before, by whoever is told that a descriptor is to be closed, given away or used
+// elsewhere (`DescriptorWatcher::Forget`). Entries that the kernel has not seen yet may name it, and it must not be
+// another stream's by then: it is free once they have been submitted. Requests in flight keep the file by themselves.
+//
+// The table is made when it is needed first. A kernel that refuses it, or that has no memory for a file, is asked for
+// the same things by their descriptors.
+//
+// Threads: the ring's.
+#ifndef PROACTOR_BACKEND_REGISTERED_FILES_H_
+#define PROACTOR_BACKEND_REGISTERED_FILES_H_
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "proactor/backend/ring.h"
+#include "proactor/multishot.h"
+
+namespace proactor {
+
+class RegisteredFiles {
+ public:
+  static constexpr int kMost = 1024;  // Files; not more than a process may have open (EMFILE).
+  static constexpr int kFewest = 64;
+
+  explicit RegisteredFiles(Ring& ring) : ring_(ring) {}
+
+  // Of a multishot that is watched by the proactor that this is of. False: it gets no place, or has one.
+  bool Add(Multishot& multishot);
+
+  // False: it had no place.
+  bool Remove(Multishot& multishot);
+
+  // Frees the places that were removed, if everything has been submitted.
+  void Settle() {
+    if (!removed_.empty()) [[unlikely]]
+      FreeRemoved();
+  }
+
+ private:
+  enum State : uint8_t { kNotMade, kMade, kRefused };
+
+  void MakeTable();
+  // What io_uring_register(2) returns: 1, or -errno. -1 for no descriptor.
+  int Update(int16_t place, int descriptor);
+  void FreeRemoved();
+
+  Ring& ring_;
+  State state_ = kNotMade;
+  std::vector<int16_t> free_;     // The lowest last.
+  std::vector<int16_t> removed_;  // Not free yet.
+};
+
+}  // namespace proactor
+
+#endif  // PROACTOR_BACKEND_REGISTERED_FILES_H_
