@@ -6,8 +6,9 @@
 //   Log(LogSeverity::kInfo, proactor->capabilities().ToString());
 //   // io_uring, queues of 256 and 4096; off: abs_timer (io_uring_setup does not list it; Linux 6.12 has it)
 //
-// It says how things are when it is asked for. Two features are only tried when a ring is first used, and one when a
-// request is; they count as on until then: `registered_ring_fd`, `iowq_max_workers` and `multishot_poll`.
+// It says how things are when it is asked for. Two features are only tried when a ring is first used, and two when a
+// request or a busy stream is; they count as on until then: `registered_ring_fd`, `iowq_max_workers`, `multishot_poll`
+// and `registered_files`.
 //
 // Threads: any, as for every value; `Proactor::capabilities` is the scheduler's.
 #ifndef PROACTOR_CAPABILITIES_H_

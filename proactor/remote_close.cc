@@ -12,7 +12,11 @@ struct Message final : RemoteMessage {
     if (descriptor.watcher == nullptr || !descriptor.watcher->TakeOver(descriptor)) CloseDescriptor(&descriptor);
     delete this;
   }
-  void Discard() override { Receive(); }
+  // The loop ends: on its own thread nothing is armed any more, and another is not to be sent there again.
+  void Discard() override {
+    CloseDescriptor(&descriptor);
+    delete this;
+  }
   Descriptor& descriptor;
 };
 

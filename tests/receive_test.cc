@@ -774,7 +774,7 @@ TEST_P(ReceiveTest, TheEndOfABusyStreamIsSeenByItsPeer) {
   auto body = [&]() -> Task<absl::Status> {
     const bool by_itself = scheduler().proactor().capabilities().Has(Feature::kMultishotReceive);
     const bool registers = by_itself && scheduler().proactor().capabilities().Has(Feature::kRegisteredFiles);
-    for (const bool closes : {false, true}) {
+    for (const char* end : {"dropped", "closed", "reset"}) {
       Connection connection = co_await Try(Connect());
       const int64_t before = scheduler().counters().registered_files.value();
       co_await Try(BecomesBusy(connection, pool));
@@ -784,13 +784,19 @@ TEST_P(ReceiveTest, TheEndOfABusyStreamIsSeenByItsPeer) {
         EXPECT_TRUE(registered == 1 || pool.usage().provided == 0);
       }
       co_await Try(connection.server.WriteAll("last"));
-      if (closes) {
+      if (end == std::string_view("dropped")) {
+        connection.server = TcpStream();
+      } else if (end == std::string_view("closed")) {
         co_await Try(connection.server.Close());
       } else {
-        connection.server = TcpStream();
+        connection.server.Reset();
       }
-      std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(connection.client)));
-      EXPECT_EQ(read, "last");
+      absl::StatusOr<std::string> read = co_await WithTimeout(absl::Seconds(20), ReadToEnd(connection.client));
+      if (end == std::string_view("reset")) {
+        EXPECT_THAT(read, StatusIs(absl::StatusCode::kUnavailable)) << "with what was read before lost or not";
+      } else {
+        EXPECT_THAT(read, IsOkAndHolds("last"));
+      }
     }
     co_return absl::OkStatus();
   };

@@ -219,12 +219,18 @@ TEST_P(SchedulerEndOnAKernelTest, DestroyingOneWithATaskInAChildEndsTheChildWith
 // A child that unwinds the stack. With it go its copies of the descriptors, which epoll knows by the same numbers.
 TEST_P(SchedulerEndOnAKernelTest, OneWithoutTasksMayBeDestroyedInAChildAndItsParentGoesOn) {
   auto bench = std::make_unique<Bench>(GetParam());
+  BufferPool pool;
   TcpStream client, server;
   auto connect = [&]() -> Task<absl::Status> {
     TcpListener listener = co_await Try(TcpListener::Listen(SocketAddress::Loopback(0)));
     SocketAddress address = co_await Try(listener.LocalAddress());
     client = co_await Try(TcpStream::Connect(address));
     server = co_await Try(listener.Accept());
+    // Busy with a pool, so that the ring knows its file.
+    for (int i = 0; i < 20; ++i) {
+      co_await Try(client.WriteAll("x"));
+      co_await Try(server.Receive(pool));
+    }
     char byte;
     absl::StatusOr<size_t> early = co_await WithTimeout(absl::Milliseconds(1), server.Read({&byte, 1}));
     co_return absl::IsDeadlineExceeded(early.status()) ? absl::OkStatus() : early.status();

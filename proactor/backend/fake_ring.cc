@@ -87,7 +87,7 @@ bool FakeRing::Start(io_uring_sqe entry) {
     entry.fd = files_.At(entry.fd);
     if (entry.fd < 0) {
       PostOne({.user_data = entry.user_data, .res = entry.fd, .flags = 0});
-      return false;
+      return true;
     }
   }
   in_flight_.push_back(std::make_unique<InFlight>(InFlight{FakeRequest(entry), machine_.AfterLatency()}));

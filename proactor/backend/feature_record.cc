@@ -28,6 +28,8 @@ const char* Words(WhyOff why) {
       return "io_uring_register refuses it";
     case WhyOff::kRequestRefused:
       return "a request for it was refused";
+    case WhyOff::kRestricted:
+      return "a restricted ring does without it";
   }
   return "";
 }
@@ -53,7 +55,7 @@ void FeatureRecord::TurnOffFor(Feature feature, Feature needed) { Note(feature, 
 Capability FeatureRecord::CapabilityFor(Feature feature) const {
   if (Has(feature)) return {.feature = feature};
   const auto [why, root] = of(feature);
-  const bool disabled = why == WhyOff::kDisabled;
+  const bool disabled = why == WhyOff::kDisabled || why == WhyOff::kRestricted;
   Capability off = {.feature = feature, .state = disabled ? Capability::kDisabled : Capability::kLacking};
   std::string needs;
   if (root != feature) {

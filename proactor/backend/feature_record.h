@@ -33,6 +33,7 @@ enum class WhyOff : uint8_t {
   kMayHang,  // Undoing it, on a kernel that does not list SEND_ZC.
   kRegisterRefuses,
   kRequestRefused,
+  kRestricted,  // The ring is, which is to do without.
 };
 
 class FeatureRecord {

@@ -68,6 +68,7 @@ size_t IoUringProactor::Drain() {
   size_t armed = 0;
   for (IntrusiveList<Multishot>* list : {&claimed_, &closing_}) {
     for (Multishot* multishot = list->front(); multishot != nullptr; multishot = list->Next(*multishot)) {
+      registered_files_.Remove(*multishot);
       if (!multishot->armed()) continue;
       ++armed;
       Adjust(*multishot);
@@ -333,11 +334,7 @@ void IoUringProactor::Forget(Descriptor& descriptor) {
   if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
   multishot.backend_state = 0;
   descriptor.watcher = nullptr;
-  if (registered_files_.Remove(multishot)) {
-    // Entries that the kernel has not seen may name its place.
-    if (multishot.home->thread.IsThisThread() && ring_->unsubmitted() > 0) EnterWithoutWaiting();
-    registered_files_.Settle();
-  }
+  registered_files_.Remove(multishot);
   multishot.Forgotten();
 }
 

@@ -39,18 +39,23 @@ bool RegisteredFiles::Add(Multishot& multishot) {
   return true;
 }
 
-bool RegisteredFiles::Remove(Multishot& multishot) {
-  if (multishot.registered < 0) return false;
-  removed_.push_back(std::exchange(multishot.registered, int16_t{-1}));
-  return true;
+void RegisteredFiles::Remove(Multishot& multishot) {
+  if (multishot.registered < 0) return;
+  int16_t place = std::exchange(multishot.registered, int16_t{-1});
+  // Nothing is in flight, or only what closes it and has waited for the others.
+  const Descriptor& descriptor = multishot.descriptor();
+  if (descriptor.reading == descriptor.writing) return Free(place);
+  removed_.push_back(place);
+}
+
+// One that the kernel does not take back, as in a child after fork(2), stays taken.
+void RegisteredFiles::Free(int16_t place) {
+  if (Update(place, -1) == 1) free_.push_back(place);
 }
 
 void RegisteredFiles::FreeRemoved() {
   if (ring_.unsubmitted() > 0) return;
-  for (int16_t place : removed_) {
-    Update(place, -1);
-    free_.push_back(place);
-  }
+  for (int16_t place : removed_) Free(place);
   removed_.clear();
 }
 

@@ -3,19 +3,21 @@
 // RegisteredFiles: the table in which an io_uring keeps the files of busy streams, so that it need not look up their
 // descriptors, nor count who uses them, at each request (io_uring_register_files(3)).
 //
-//   files.Add(multishot);              // of a busy stream, which may get a place; its entries name that from now on
-//   if (files.Remove(multishot)) ...   // before its descriptor is closed: submit what may name the place
-//   files.Settle();                    // and let go of the file
+//   files.Add(multishot);      // of a busy stream, which may get a place; its entries name that from now on
+//   files.Remove(multishot);   // before its descriptor is closed
+//   files.Settle();            // in each turn
 //
 // A file with a place stays open although its descriptor is closed, and the peer of a connection would not hear of its
 // end. So a place is given back before, by whoever is told that a descriptor is to be closed, given away or used
-// elsewhere (`DescriptorWatcher::Forget`). Entries that the kernel has not seen yet may name it, and it must not be
-// another stream's by then: it is free once they have been submitted. Requests in flight keep the file by themselves.
+// elsewhere (`DescriptorWatcher::Forget`). While an operation of the stream is in flight, an entry that the kernel has
+// not seen yet may name the place, and it must not be another stream's by then: it is free once everything has been
+// submitted. From then on requests keep the file by themselves, as those of the library are not left to a worker.
 //
 // The table is made when it is needed first. A kernel that refuses it, or that has no memory for a file, is asked for
 // the same things by their descriptors.
 //
-// Threads: the ring's.
+// Threads: the ring's. On another, where a proactor may be destroyed, nothing can be given back: the files stay open
+//   until the ring is closed (ring.h).
 #ifndef PROACTOR_BACKEND_REGISTERED_FILES_H_
 #define PROACTOR_BACKEND_REGISTERED_FILES_H_
 
@@ -39,10 +41,10 @@ class RegisteredFiles {
   // Of a multishot that is watched by the proactor that this is of. False: it gets no place, or has one.
   bool Add(Multishot& multishot);
 
-  // False: it had no place.
-  bool Remove(Multishot& multishot);
+  // If it has a place.
+  void Remove(Multishot& multishot);
 
-  // Frees the places that were removed, if everything has been submitted.
+  // Frees the places that were removed and could not be freed at once, if everything has been submitted.
   void Settle() {
     if (!removed_.empty()) [[unlikely]]
       FreeRemoved();
@@ -54,6 +56,7 @@ class RegisteredFiles {
   void MakeTable();
   // What io_uring_register(2) returns: 1, or -errno. -1 for no descriptor.
   int Update(int16_t place, int descriptor);
+  void Free(int16_t place);
   void FreeRemoved();
 
   Ring& ring_;

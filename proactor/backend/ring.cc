@@ -155,8 +155,6 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Create(RingOptions options, RingKern
 absl::Status Ring::SetUp(RingOptions options) {
   creator_ = kernel_.Asking();
   record_.TurnOff(options.disabled, WhyOff::kDisabled);
-  // Whoever wants less of the kernel is not to have this either.
-  if (options.restricted) record_.TurnOff(Feature::kRegisteredFiles, WhyOff::kDisabled);
   record_.TurnOff(kernel_.lacks() & SetupFeatures(), WhyOff::kSetupRefuses);
   record_.TurnOff(kernel_.lacks(), WhyOff::kRequestRefused);
   // One means nothing without the other, which is EINVAL.
@@ -255,6 +253,7 @@ absl::Status Ring::Probe() {
 
 // Takes effect when the ring is enabled; from then on, an entry with something else completes with EACCES.
 absl::Status Ring::Restrict() {
+  record_.TurnOff(Feature::kRegisteredFiles, WhyOff::kRestricted);  // Whoever asks for this wants less of the kernel.
   std::vector<io_uring_restriction> allowed;
   auto allow = [&](unsigned kind, uint8_t what) {
     io_uring_restriction& restriction = allowed.emplace_back();

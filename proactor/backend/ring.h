@@ -30,7 +30,7 @@
 // close the descriptor, which its parent does not notice.
 //
 // Threads: created on any, used from `Enable` on by one only. Destroyed on another, it is closed when the thread ends
-//   that has used it.
+//   that has used it, with the files that are registered.
 #ifndef PROACTOR_BACKEND_RING_H_
 #define PROACTOR_BACKEND_RING_H_
 

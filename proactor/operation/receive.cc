@@ -88,13 +88,9 @@ void ReceiveQueue::Lacking() {
   if (store_ != nullptr) store_->StopProviding();
 }
 
-void ReceiveQueue::Forgotten() {
-  EndOneByOne();
+void ReceiveQueue::BecomeBusy() {
   operations_ = 0;
-}
-
-void ReceiveQueue::CountOperation() {
-  if (++operations_ == kBusy) home->proactor.IsBusy(*this);
+  home->proactor.IsBusy(*this);
 }
 
 // --- One by one. ---

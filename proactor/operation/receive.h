@@ -68,7 +68,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   bool HasUnreadBytes() const override { return unread_ > 0; }
   void Lacking() override;
   void Clear() override;
-  void Forgotten() override;
+  void Forgotten() override { EndOneByOne(); }
   void Leaving() override {
     LetGoOfStore();
     over_limit_ = false;
@@ -82,7 +82,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
 
   // One by one. Before each operation, with whether something is there for it.
   void Ask(bool has_result) {
-    if (operations_ < kBusy) CountOperation();
+    if (registered < 0 && ++operations_ == kBusy) BecomeBusy();
     if (one_by_one()) {
       late_ -= late_ > 0 ? 1 : 0;
     } else {
@@ -129,7 +129,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   static constexpr int kTooLate = 12;
   static constexpr int kBusy = 16;  // Operations: who has had so many, will have more.
 
-  void CountOperation();
+  void BecomeBusy();
   bool one_by_one() const { return place_ >= 0; }
   uint32_t Turn() const { return static_cast<uint32_t>(home->counters.turns.value()); }
   void BeginOneByOne();
@@ -148,7 +148,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   uint8_t armed_for_ = 0;    // The same when the request was armed,
   uint8_t armed_class_ = 0;  // and that it takes from.
   uint8_t much_in_a_row_ : 2 = 0;
-  uint8_t operations_ : 6 = 0;  // So many, up to `kBusy`.
+  uint8_t operations_ : 6 = 0;  // While its file is not registered.
   uint8_t little_in_a_row_ = 0;
   uint8_t early_in_a_row_ = 0;
   uint8_t late_ : 4 = 0;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proactor/remote_close.h"
 
+#include <sys/socket.h>
+
+#include <memory>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -74,6 +77,34 @@ TEST_P(RemoteCloseTest, WhatNobodyTakesOverIsClosed) {
 }
 
 INSTANTIATE_ON_EVERY_BACKEND(RemoteCloseTest);
+
+// By a thread that did not run it, which its watcher, if asked, would send it away from.
+TEST(RemoteCloseEndTest, ALoopThatIsDestroyedElsewhereClosesWhatItWasSent) {
+  struct SendsBack final : DescriptorWatcher {
+    void Forget(Descriptor& descriptor) override { descriptor.watcher = nullptr; }
+    bool TakeOver(Descriptor& descriptor) override {
+      ADD_FAILURE() << "asked on " << std::this_thread::get_id();
+      CloseDescriptor(&descriptor);
+      return true;
+    }
+  } watcher;
+  auto bench = std::make_unique<Bench>(Backend::kEpoll);
+  Loop* loop = nullptr;
+  std::thread thread([&] {
+    auto body = [&]() -> Task<absl::Status> {
+      loop = (co_await CurrentContext()).loop;
+      co_return absl::OkStatus();
+    };
+    EXPECT_THAT(bench->Run(body()), IsOk());
+  });
+  thread.join();
+  int number = System::Real().Socket(AF_INET, SOCK_STREAM, 0);
+  auto* descriptor = new Descriptor{.system = System::Real(), .number = number, .kind = DescriptorKind::kSocket};
+  descriptor->watcher = &watcher;
+  CloseOn(*loop, *descriptor);
+  bench.reset();
+  EXPECT_LT(System::Real().Close(number), 0) << "it is closed already";
+}
 
 }  // namespace
 }  // namespace proactor

@@ -216,6 +216,9 @@ TEST(RingStaysPlainTest, ComplainsAboutWhatIsOffByDefault) {
   EXPECT_THAT(RingStaysPlain({"proactor/a.cc", "flags |= IORING_SETUP_SINGLE_ISSUER;  // IORING_SETUP_SQPOLL"}),
               IsEmpty());
   EXPECT_THAT(RingStaysPlain({"tests/a.cc", "flags |= IORING_SETUP_SQPOLL;"}), IsEmpty());
+  EXPECT_THAT(RingStaysPlain({"proactor/a.cc", "flags |= IOSQE_FIXED_FILE;"}).size(), 1u);
+  EXPECT_THAT(RingStaysPlain({"proactor/registered_file.cc", "flags |= IOSQE_FIXED_FILE;"}), IsEmpty());
+  EXPECT_THAT(RingStaysPlain({"proactor/registered_file.cc", "flags |= IOSQE_IO_LINK;"}).size(), 1u);
 }
 
 TEST(TargetsAreInOrderTest, ComplainsAboutUsesBeforeDefinitions) {

@@ -9,8 +9,10 @@
 #include "gtest/gtest.h"
 #include "proactor/backend/fake_kernel.h"
 #include "proactor/backend/simulated_system.h"
+#include "proactor/context.h"
 #include "proactor/descriptor.h"
 #include "proactor/feature.h"
+#include "proactor/task.h"
 #include "proactor/testing/status_matchers.h"
 #include "tests/support/plain_operation.h"
 
@@ -64,21 +66,35 @@ TEST_F(RegisteredFilesTest, AStreamHasItsPlaceFromWhenItIsGivenUntilItIsTaken) {
   EXPECT_EQ(second.multishot.registered, -1);
   EXPECT_TRUE(files_->Add(second.multishot));
   EXPECT_EQ(second.multishot.registered, 1);
-  EXPECT_TRUE(files_->Remove(first.multishot));
-  EXPECT_FALSE(files_->Remove(first.multishot));
+  files_->Remove(first.multishot);
+  files_->Remove(first.multishot);
   EXPECT_EQ(first.multishot.registered, -1);
   EXPECT_EQ(second.multishot.registered, 1);
 }
 
-TEST_F(RegisteredFilesTest, APlaceIsAnothersOnceAllHasBeenSubmitted) {
+TEST_F(RegisteredFilesTest, APlaceIsAnothersAtOnceIfNothingIsInFlight) {
+  Stream first(system_);
+  Stream second(system_);
+  EXPECT_TRUE(files_->Add(first.multishot));
+  io_uring_prep_nop(ring_->NextEntry());
+  ring_->Push();  // Somebody else's.
+  files_->Remove(first.multishot);
+  EXPECT_TRUE(files_->Add(second.multishot));
+  EXPECT_EQ(second.multishot.registered, 0);
+}
+
+TEST_F(RegisteredFilesTest, APlaceThatMayBeNamedIsAnothersOnceAllHasBeenSubmitted) {
   Stream first(system_);
   Stream second(system_);
   Stream third(system_);
+  internal::Promise<void> promise;
+  Context context;
+  PlainOperation operation(promise, context);
   EXPECT_TRUE(files_->Add(first.multishot));
-  // An entry that may name it, as far as anybody knows.
+  first.descriptor.writing = &operation;
   io_uring_prep_nop(ring_->NextEntry());
   ring_->Push();
-  EXPECT_TRUE(files_->Remove(first.multishot));
+  files_->Remove(first.multishot);
   files_->Settle();
   EXPECT_TRUE(files_->Add(second.multishot));
   EXPECT_EQ(second.multishot.registered, 1);

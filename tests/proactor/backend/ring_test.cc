@@ -706,6 +706,9 @@ TEST(RingFeatureTest, SaysWhatElseAFeatureNeeds) {
   EXPECT_EQ(why(Profile::Newest(), "single_issuer", Feature::kMultishotReceive),
             "needs single_issuer, which is disabled");
   EXPECT_EQ(why(Profile::Newest(), "accept", Feature::kMultishotAccept), "needs accept, which is disabled");
+  FakeMachineAndKernel fake;
+  EXPECT_EQ(MakeRing({.restricted = true}, fake.kernel)->CapabilityFor(Feature::kRegisteredFiles).why,
+            "a restricted ring does without it");
   EXPECT_EQ(why(Profile::Linux5_15(), "", Feature::kMultishotAccept),
             "io_uring_register(PROBE) does not list socket, which came with it; Linux 5.19 has it");
 }

@@ -28,6 +28,11 @@ class RegisteredFileTest : public testing::Test {
     return -1;
   }
 
+  int PlaceNamed(io_uring_sqe entry) {
+    NameRegisteredFile(multishot_, loop_, entry);
+    return (entry.flags & IOSQE_FIXED_FILE) != 0 ? entry.fd : -1;
+  }
+
   SimulatedWorld world_{{.seed = 1}};
   Proactor& proactor_ = world_.scheduler().proactor();
   Loop loop_{proactor_, proactor_, proactor_.counters(), {}, TimerWheel({}), {}};
@@ -50,6 +55,19 @@ TEST_F(RegisteredFileTest, OfAnotherLoopOrOnItsWayIsNotNamed) {
   EXPECT_EQ(PlaceNamed(other_loop_), -1);
   multishot_.moving = true;
   EXPECT_EQ(PlaceNamed(loop_), -1);
+}
+
+// Such as of an operation of the user's own.
+TEST_F(RegisteredFileTest, AnEntryThatIsAboutAnotherOneOrNotForAtOnceIsLeftAlone) {
+  multishot_.registered = 5;
+  io_uring_sqe entry = {};
+  entry.fd = descriptor_.number;
+  EXPECT_EQ(PlaceNamed(entry), 5);
+  entry.flags = IOSQE_ASYNC;
+  EXPECT_EQ(PlaceNamed(entry), -1) << "a worker would look for the place some time later";
+  entry.flags = 0;
+  entry.fd = descriptor_.number + 1;
+  EXPECT_EQ(PlaceNamed(entry), -1);
 }
 
 }  // namespace
