@@ -40,7 +40,7 @@ struct alignas(64) Counters {
   Counter accepts_parked;   // Accepts that had to wait for descriptors or memory, and each time that they had to again.
   Counter receives_parked;  // Receives that had to wait for a buffer of their pool.
   Counter out_of_buffers;   // io_uring: receives ahead that ended because the kernel found no buffer (ENOBUFS).
-  Counter registered_files;  // io_uring: files of busy streams that the kernel need not look up at each request.
+  Counter registered_files;  // io_uring: files of busy streams that were registered, so as not to be looked up.
   Counter cancels;          // Requests to cancel an operation that were handed to the kernel.
   Counter enters;           // io_uring: calls of io_uring_enter(2). Each turn makes one at most, and then the flushes:
   Counter flushes;          // io_uring: enters only because the submission queue was full. Counted in `enters` too.

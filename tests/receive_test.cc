@@ -1143,11 +1143,19 @@ TEST_P(ReceiveThreadsTest, ABusyStreamThatWritesElsewhereFirstIsNotTakenForOneFr
       stays.server = TcpStream();
       std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(stays.client)));
       EXPECT_EQ(read, "from the one that stays");
-      // It comes for good, and is busy here.
+      // It comes for good while it goes on writing, and is busy here.
       co_await Try(moves.client.WriteAll("x"));
-      Buffer chunk = co_await Try(moves.server.Receive(other));
-      EXPECT_EQ(chunk.view(), "x");
-      chunk = Buffer();
+      auto write = [&]() -> Task<absl::Status> {
+        for (int i = 0; i < 100; ++i) co_await Try(moves.server.WriteAll("."));
+        co_return absl::OkStatus();
+      };
+      auto both = [&](TaskGroup& group) -> Task<absl::Status> {
+        group.Spawn(write());
+        Buffer chunk = co_await Try(moves.server.Receive(other));
+        EXPECT_EQ(chunk.view(), "x");
+        co_return absl::OkStatus();
+      };
+      co_await Try(WithTaskGroup(both));
       co_await Try(BecomesBusy(moves, other));
       moves.server = TcpStream();
       co_return absl::OkStatus();
@@ -1155,7 +1163,7 @@ TEST_P(ReceiveThreadsTest, ABusyStreamThatWritesElsewhereFirstIsNotTakenForOneFr
     absl::Status status = co_await Elsewhere(there);
     EXPECT_THAT(status, IsOk());
     std::string read = co_await Try(WithTimeout(absl::Seconds(20), ReadToEnd(moves.client)));
-    EXPECT_EQ(read, "from the one that has moved");
+    EXPECT_EQ(read, "from the one that has moved" + std::string(100, '.'));
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());

@@ -42,9 +42,10 @@ bool RegisteredFiles::Add(Multishot& multishot) {
 void RegisteredFiles::Remove(Multishot& multishot) {
   if (multishot.registered < 0) return;
   int16_t place = std::exchange(multishot.registered, int16_t{-1});
-  // Nothing is in flight, or only what closes it and has waited for the others.
+  // Nothing of this loop's is in flight on one that goes elsewhere, where its slots may be taken at this moment. Or
+  // nothing is at all, or only what closes it and has waited for the others.
   const Descriptor& descriptor = multishot.descriptor();
-  if (descriptor.reading == descriptor.writing) return Free(place);
+  if (multishot.moving || descriptor.reading == descriptor.writing) return Free(place);
   removed_.push_back(place);
 }
 
