@@ -68,7 +68,7 @@ size_t IoUringProactor::Drain() {
   size_t armed = 0;
   for (IntrusiveList<Multishot>* list : {&claimed_, &closing_}) {
     for (Multishot* multishot = list->front(); multishot != nullptr; multishot = list->Next(*multishot)) {
-      registered_files_.Remove(*multishot);
+      registered_files_.Remove(*multishot, true);
       if (!multishot->armed()) continue;
       ++armed;
       Adjust(*multishot);
@@ -334,7 +334,7 @@ void IoUringProactor::Forget(Descriptor& descriptor) {
   if ((multishot.backend_state & kToAdjust) != 0) std::erase(to_adjust_, &multishot);
   multishot.backend_state = 0;
   descriptor.watcher = nullptr;
-  registered_files_.Remove(multishot);
+  registered_files_.Remove(multishot, draining_ || multishot.moving);
   multishot.Forgotten();
 }
 

@@ -39,13 +39,12 @@ bool RegisteredFiles::Add(Multishot& multishot) {
   return true;
 }
 
-void RegisteredFiles::Remove(Multishot& multishot) {
+void RegisteredFiles::Remove(Multishot& multishot, bool idle) {
   if (multishot.registered < 0) return;
   int16_t place = std::exchange(multishot.registered, int16_t{-1});
-  // Nothing of this loop's is in flight on one that goes elsewhere, where its slots may be taken at this moment. Or
-  // nothing is at all, or only what closes it and has waited for the others.
+  // Nothing is in flight, or only what closes it and has waited for the others.
   const Descriptor& descriptor = multishot.descriptor();
-  if (multishot.moving || descriptor.reading == descriptor.writing) return Free(place);
+  if (idle || descriptor.reading == descriptor.writing) return Free(place);
   removed_.push_back(place);
 }
 

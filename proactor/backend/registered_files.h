@@ -3,9 +3,9 @@
 // RegisteredFiles: the table in which an io_uring keeps the files of busy streams, so that it need not look up their
 // descriptors, nor count who uses them, at each request (io_uring_register_files(3)).
 //
-//   files.Add(multishot);      // of a busy stream, which may get a place; its entries name that from now on
-//   files.Remove(multishot);   // before its descriptor is closed
-//   files.Settle();            // in each turn
+//   files.Add(multishot);   // of a busy stream, which may get a place; its entries name that from now on
+//   files.Remove(multishot, false);   // before its descriptor is closed
+//   files.Settle();   // in each turn
 //
 // A file with a place stays open although its descriptor is closed, and the peer of a connection would not hear of its
 // end. So a place is given back before, by whoever is told that a descriptor is to be closed, given away or used
@@ -41,8 +41,9 @@ class RegisteredFiles {
   // Of a multishot that is watched by the proactor that this is of. False: it gets no place, or has one.
   bool Add(Multishot& multishot);
 
-  // If it has a place.
-  void Remove(Multishot& multishot);
+  // If it has a place. `idle`: no operation of this loop's is in flight on it. There may be some of another loop's, to
+  // which it has gone or goes, and at what they do nobody may look.
+  void Remove(Multishot& multishot, bool idle);
 
   // Frees the places that were removed and could not be freed at once, if everything has been submitted.
   void Settle() {

@@ -66,8 +66,8 @@ TEST_F(RegisteredFilesTest, AStreamHasItsPlaceFromWhenItIsGivenUntilItIsTaken) {
   EXPECT_EQ(second.multishot.registered, -1);
   EXPECT_TRUE(files_->Add(second.multishot));
   EXPECT_EQ(second.multishot.registered, 1);
-  files_->Remove(first.multishot);
-  files_->Remove(first.multishot);
+  files_->Remove(first.multishot, false);
+  files_->Remove(first.multishot, false);
   EXPECT_EQ(first.multishot.registered, -1);
   EXPECT_EQ(second.multishot.registered, 1);
 }
@@ -78,7 +78,7 @@ TEST_F(RegisteredFilesTest, APlaceIsAnothersAtOnceIfNothingIsInFlight) {
   EXPECT_TRUE(files_->Add(first.multishot));
   io_uring_prep_nop(ring_->NextEntry());
   ring_->Push();  // Somebody else's.
-  files_->Remove(first.multishot);
+  files_->Remove(first.multishot, false);
   EXPECT_TRUE(files_->Add(second.multishot));
   EXPECT_EQ(second.multishot.registered, 0);
 }
@@ -94,7 +94,7 @@ TEST_F(RegisteredFilesTest, APlaceThatMayBeNamedIsAnothersOnceAllHasBeenSubmitte
   first.descriptor.writing = &operation;
   io_uring_prep_nop(ring_->NextEntry());
   ring_->Push();
-  files_->Remove(first.multishot);
+  files_->Remove(first.multishot, false);
   files_->Settle();
   EXPECT_TRUE(files_->Add(second.multishot));
   EXPECT_EQ(second.multishot.registered, 1);
@@ -102,6 +102,21 @@ TEST_F(RegisteredFilesTest, APlaceThatMayBeNamedIsAnothersOnceAllHasBeenSubmitte
   files_->Settle();
   EXPECT_TRUE(files_->Add(third.multishot));
   EXPECT_EQ(third.multishot.registered, 0);
+}
+
+TEST_F(RegisteredFilesTest, WhatOtherLoopsDoWithAStreamIsNotLookedAt) {
+  Stream first(system_);
+  Stream second(system_);
+  internal::Promise<void> promise;
+  Context context;
+  PlainOperation of_another_loop(promise, context);
+  EXPECT_TRUE(files_->Add(first.multishot));
+  first.descriptor.writing = &of_another_loop;
+  io_uring_prep_nop(ring_->NextEntry());
+  ring_->Push();
+  files_->Remove(first.multishot, true);
+  EXPECT_TRUE(files_->Add(second.multishot));
+  EXPECT_EQ(second.multishot.registered, 0);
 }
 
 TEST_F(RegisteredFilesTest, ThereAreAsManyPlacesAsTheProcessMayRegister) {
