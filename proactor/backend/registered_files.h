@@ -3,9 +3,9 @@
 // RegisteredFiles: the table in which an io_uring keeps the files of busy streams, so that it need not look up their
 // descriptors, nor count who uses them, at each request (io_uring_register_files(3)).
 //
-//   files.Add(multishot);   // of a busy stream, which may get a place; its entries name that from now on
+//   files.Add(multishot);             // of a busy stream, which may get a place; its entries name that from now on
 //   files.Remove(multishot, false);   // before its descriptor is closed
-//   files.Settle();   // in each turn
+//   files.Settle();                   // in each turn
 //
 // A file with a place stays open although its descriptor is closed, and the peer of a connection would not hear of its
 // end. So a place is given back before, by whoever is told that a descriptor is to be closed, given away or used

@@ -25,6 +25,7 @@
 //     static constexpr bool kCloses = true;       it ends the descriptor, and others on it before (closing.h)
 //     absl::Status ToStatus(absl::Status) const;  adds to a failure, such as how far it got
 // and must be trivially destructible: it borrows what it points at, which is safe because no coroutine ends before it.
+// Of the flags of an entry it may set IOSQE_ASYNC: links and IOSQE_IO_DRAIN would hold up the entries of others.
 //
 // Result: `absl::StatusOr<Value>`, or `absl::Status` if Value is void.
 // Cancelled: `kCancelled`, with the reason if there is one, unless the result came first.
