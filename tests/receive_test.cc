@@ -768,6 +768,47 @@ TEST_P(ReceiveTest, ABusyStreamHoldsABufferWhileItWaitsAndLosesNothing) {
   EXPECT_THAT(Run(body()), IsOk());
 }
 
+// Each message is as large as the largest buffer, so that what fills one may well be all; until it is not.
+TEST_P(ReceiveTest, ABusyStreamWhoseMessagesFillTheLargestBufferHoldsOneUntilThereIsMore) {
+  BufferPool pool({.smallest = 64, .largest = 64});
+  auto body = [&]() -> Task<absl::Status> {
+    Connection connection = co_await Try(Connect());
+    const std::string message = Pattern(64);
+    auto receive_early = [&](int times) -> Task<absl::Status> {
+      for (int i = 0; i < times; ++i) {
+        co_await Try(connection.client.WriteAll(message));
+        co_await Try(Sleep(absl::Microseconds(100)));
+        std::string received;
+        while (received.size() < message.size()) {
+          Buffer chunk = co_await Try(connection.server.Receive(pool));
+          received += chunk.view();
+        }
+        EXPECT_TRUE(received == message);
+      }
+      co_return absl::OkStatus();
+    };
+    co_await Try(receive_early(20));
+    bool holds = co_await Try(HoldsWhileItWaits(connection, pool));
+    if (GetParam() == Backend::kIoUring && scheduler().proactor().capabilities().Has(Feature::kMultishotReceive)) {
+      EXPECT_TRUE(holds || pool.usage().provided == 0);
+    }
+    // More than 64 of them: it looks ahead in between, and loses nothing.
+    co_await Try(receive_early(200));
+    const std::string much = Pattern(100'000);
+    std::string received;
+    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+      group.Spawn(WriteAndFinish(connection.client, much));
+      received = co_await Try(ReceiveToEnd(connection.server, pool));
+      co_return absl::OkStatus();
+    };
+    co_await Try(WithTaskGroup(exchange));
+    EXPECT_TRUE(received == much);
+    EXPECT_EQ(pool.usage().held, 0);
+    co_return absl::OkStatus();
+  };
+  EXPECT_THAT(Run(body()), IsOk());
+}
+
 // Where the kernel keeps the files of busy streams, the peer must hear of the end all the same.
 TEST_P(ReceiveTest, TheEndOfABusyStreamIsSeenByItsPeer) {
   BufferPool pool;

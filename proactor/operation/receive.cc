@@ -103,7 +103,7 @@ void ReceiveQueue::BeginOneByOne() {
     if (BufferWaiter* idle = held.Idle(Turn()); idle != nullptr) idle->GiveUp();
     return;
   }
-  early_in_a_row_ = late_ = 0;
+  in_a_row_ = late_ = 0;
   home->proactor.Adjust(*this);
 }
 
@@ -133,7 +133,9 @@ BufferSlot* ReceiveQueue::Hold() {
 int ReceiveQueue::TakeHeld(BufferSlot& slot, int result, bool at_once) {
   if (!at_once) late_ += kLate;
   size_t size = store_->SizeOf(slot.size_class);
-  bool much = result > 0 && static_cast<size_t>(result) == size;
+  bool full = result > 0 && static_cast<size_t>(result) == size;
+  in_a_row_ = full ? in_a_row_ + 1 : 0;
+  bool much = full && (!IsLargest(slot.size_class) || in_a_row_ == kFullBeforeAhead);
   if (much || late_ >= kTooLate || result == -ECANCELED) EndOneByOne();
   if (result > 0) {
     Push(store_->Received(slot, static_cast<size_t>(result)), size);
@@ -201,6 +203,7 @@ inline void ReceiveQueue::Drained() {
 
 inline void ReceiveQueue::Learn() {
   bool much = unread_ >= store_->SizeOf(size_class_);
+  bulk_ = IsLargest(size_class_) ? unread_ > store_->SizeOf(size_class_) : much;
   bool little = size_class_ > 0 && unread_ <= store_->SizeOf(size_class_ - 1) / 2;
   much_in_a_row_ = much ? much_in_a_row_ + 1 : 0;
   little_in_a_row_ = little ? little_in_a_row_ + 1 : 0;
@@ -208,7 +211,7 @@ inline void ReceiveQueue::Learn() {
     return;
   }
   much_in_a_row_ = little_in_a_row_ = 0;
-  if (much && size_class_ + 1 == store_->size_classes()) return;
+  if (much && IsLargest(size_class_)) return;
   size_class_ = static_cast<uint8_t>(much ? size_class_ + 1 : size_class_ - 1);
   if (armed()) home->proactor.Adjust(*this);
 }

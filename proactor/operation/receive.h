@@ -12,8 +12,9 @@
 // A request that stays armed costs a wake-up for each result. On a busy server something mostly has come by the time
 // that it is asked for: then asking the kernel each time is cheaper, and nothing is received ahead (`one_by_one`). So a
 // stream goes over to that when four results in a row were there before they were asked for, and none filled its
-// buffer. It goes back when a third of the results are not there by the next turn, when one fills its buffer, when a
-// receive is cancelled, when the pool is short of buffers, or when others need its place (held_buffers.h).
+// buffer, or more than the largest. It goes back when a third of the results are not there by the next turn, one fills
+// its buffer, or 64 in a row the largest (to see what comes behind), a receive is cancelled, the pool is short of
+// buffers, or others need its place (held_buffers.h).
 //
 // Which size of buffer a stream receives into, is learned from what has come each time that somebody takes it: as much
 // as fills a buffer, or more, counts towards the next larger size, which is reached at two in a row; what fits into
@@ -86,8 +87,8 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
     if (one_by_one()) {
       late_ -= late_ > 0 ? 1 : 0;
     } else {
-      early_in_a_row_ = has_result && armed() && much_in_a_row_ == 0 ? early_in_a_row_ + 1 : 0;
-      if (early_in_a_row_ == kEarlyBeforeOneByOne) [[unlikely]]
+      in_a_row_ = has_result && armed() && !bulk_ ? in_a_row_ + 1 : 0;
+      if (in_a_row_ == kEarlyBeforeOneByOne) [[unlikely]]
         BeginOneByOne();
     }
   }
@@ -117,7 +118,6 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   Buffer TakeFirst(const PromiseBase& borrower);
   Buffers TakeAll(const PromiseBase& borrower);
 
-  size_t unread() const { return unread_; }
   // Whether more may be kept unread.
   bool MayHaveMore() const { return memory_ < store_->most_unread(); }
   int size_class() const { return size_class_; }
@@ -125,10 +125,11 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
  private:
   static constexpr int kNoEnd = 1;
   static constexpr int kEarlyBeforeOneByOne = 4;
-  static constexpr int kLate = 3;  // What one counts that had to be waited for; each operation takes off one.
-  static constexpr int kTooLate = 12;
+  static constexpr int kLate = 3, kTooLate = 12;  // One that is waited for counts three; each operation takes off one.
   static constexpr int kBusy = 16;  // Operations: who has had so many, will have more.
+  static constexpr int kFullBeforeAhead = 64;
 
+  bool IsLargest(int size_class) const { return size_class + 1 == store_->size_classes(); }
   void BecomeBusy();
   bool one_by_one() const { return place_ >= 0; }
   uint32_t Turn() const { return static_cast<uint32_t>(home->counters.turns.value()); }
@@ -138,8 +139,7 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   void Keep(internal::BufferSlot& slot);
   // What is received stays in it.
   void LetGoOfStore();
-  // One that takes so much memory.
-  void Push(Buffer buffer, size_t memory);
+  void Push(Buffer buffer, size_t memory);  // One that takes so much memory.
   void Drained();
   // From what has come, before any of it is taken.
   void Learn();
@@ -150,10 +150,11 @@ class ReceiveQueue final : public internal::BufferWaiter, public Multishot {
   uint8_t much_in_a_row_ : 2 = 0;
   uint8_t operations_ : 6 = 0;  // While its file is not registered.
   uint8_t little_in_a_row_ = 0;
-  uint8_t early_in_a_row_ = 0;
+  uint8_t in_a_row_ = 0;  // That were early; or, one by one, that filled the largest buffer.
   uint8_t late_ : 4 = 0;
   bool holds_ : 1 = false;  // A buffer: its operation does, which is in flight.
   bool over_limit_ : 1 = false;
+  bool bulk_ : 1 = false;  // There was too much for the last operation to ask for it each time.
   int8_t place_ = -1;  // Among those who may hold a buffer, one by one.
   int end_ = kNoEnd;  // What comes behind what is received: 0 or -errno.
   Store store_;
@@ -188,7 +189,6 @@ struct ReceiveOp {
 
 struct ReceiveAllOp : ReceiveOp {
   using Value = Buffers;  // None once the peer has finished sending.
-
   static constexpr int kMostCalls = 16;
 
   int Perform(System& system);
