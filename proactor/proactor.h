@@ -48,7 +48,7 @@ class Proactor : public Clock {
 
   // The descriptor of a multishot that was armed here is busy: the proactor may do something once that makes each
   // operation on it cheaper.
-  virtual void IsBusy(Multishot&) {}
+  virtual void BecameBusy(Multishot&) {}
 
   // What descriptors that are watched here have for a watcher.
   virtual const DescriptorWatcher* watcher() const { return nullptr; }

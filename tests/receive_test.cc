@@ -710,6 +710,21 @@ Task<absl::Status> BecomesBusy(Connection& connection, BufferPool& pool) {
   co_return absl::OkStatus();
 }
 
+// What fills its buffer is not the last, and is received ahead again, until the end.
+Task<absl::Status> ReceivesMuch(Connection& connection, BufferPool& pool) {
+  const std::string much = Pattern(100'000);
+  std::string received;
+  auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
+    group.Spawn(WriteAndFinish(connection.client, much));
+    received = co_await Try(ReceiveToEnd(connection.server, pool));
+    co_return absl::OkStatus();
+  };
+  co_await Try(WithTaskGroup(exchange));
+  EXPECT_TRUE(received == much);
+  EXPECT_EQ(pool.usage().held, 0);
+  co_return absl::OkStatus();
+}
+
 // Whether a receive that has to wait, until it is cancelled, holds a buffer.
 Task<absl::StatusOr<bool>> HoldsWhileItWaits(Connection& connection, BufferPool& pool) {
   const int before = pool.usage().held;
@@ -752,17 +767,7 @@ TEST_P(ReceiveTest, ABusyStreamHoldsABufferWhileItWaitsAndLosesNothing) {
       rest += chunk.view();
     }
     EXPECT_EQ(rest, "bcdef");
-    // What fills its buffer is not the last, and is received ahead again.
-    const std::string much = Pattern(100'000);
-    std::string received;
-    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
-      group.Spawn(WriteAndFinish(connection.client, much));
-      received = co_await Try(ReceiveToEnd(connection.server, pool));
-      co_return absl::OkStatus();
-    };
-    co_await Try(WithTaskGroup(exchange));
-    EXPECT_TRUE(received == much);
-    EXPECT_EQ(pool.usage().held, 0);
+    co_await Try(ReceivesMuch(connection, pool));
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());
@@ -794,16 +799,7 @@ TEST_P(ReceiveTest, ABusyStreamWhoseMessagesFillTheLargestBufferHoldsOneUntilThe
     }
     // More than 64 of them: it looks ahead in between, and loses nothing.
     co_await Try(receive_early(200));
-    const std::string much = Pattern(100'000);
-    std::string received;
-    auto exchange = [&](TaskGroup& group) -> Task<absl::Status> {
-      group.Spawn(WriteAndFinish(connection.client, much));
-      received = co_await Try(ReceiveToEnd(connection.server, pool));
-      co_return absl::OkStatus();
-    };
-    co_await Try(WithTaskGroup(exchange));
-    EXPECT_TRUE(received == much);
-    EXPECT_EQ(pool.usage().held, 0);
+    co_await Try(ReceivesMuch(connection, pool));
     co_return absl::OkStatus();
   };
   EXPECT_THAT(Run(body()), IsOk());

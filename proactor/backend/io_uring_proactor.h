@@ -50,7 +50,7 @@ class IoUringProactor final : public KernelProactor, private DescriptorWatcher {
   void Submit(OperationBase& operation) override;
   void Cancel(OperationBase& operation) override;
   void Adjust(Multishot& multishot) override;
-  void IsBusy(Multishot& multishot) override {
+  void BecameBusy(Multishot& multishot) override {
     if (multishot.descriptor().watcher == this && registered_files_.Add(multishot)) counters().registered_files.Add();
   }
   const DescriptorWatcher* watcher() const override { return this; }

@@ -10,14 +10,13 @@
 namespace proactor {
 
 void RegisteredFiles::MakeTable() {
-  state_ = kRefused;
+  tried_ = true;
   if (!ring_.Has(Feature::kRegisteredFiles)) return;
   for (int size = kMost; size >= kFewest; size /= 2) {
     std::vector<int> none(static_cast<size_t>(size), -1);
     int result = ring_.Register(IORING_REGISTER_FILES, none.data(), static_cast<unsigned>(size));
     if (result == -EINVAL) return ring_.Downgrade(Feature::kRegisteredFiles);
     if (result < 0) continue;
-    state_ = kMade;
     while (size > 0) free_.push_back(static_cast<int16_t>(--size));
     return;
   }
@@ -31,7 +30,7 @@ int RegisteredFiles::Update(int16_t place, int descriptor) {
 }
 
 bool RegisteredFiles::Add(Multishot& multishot) {
-  if (state_ == kNotMade) MakeTable();
+  if (!tried_) MakeTable();
   if (free_.empty() || multishot.registered >= 0) return false;
   if (Update(free_.back(), multishot.descriptor().number) != 1) return false;
   multishot.registered = free_.back();

@@ -52,8 +52,6 @@ class RegisteredFiles {
   }
 
  private:
-  enum State : uint8_t { kNotMade, kMade, kRefused };
-
   void MakeTable();
   // What io_uring_register(2) returns: 1, or -errno. -1 for no descriptor.
   int Update(int16_t place, int descriptor);
@@ -61,7 +59,7 @@ class RegisteredFiles {
   void FreeRemoved();
 
   Ring& ring_;
-  State state_ = kNotMade;
+  bool tried_ = false;  // To make the table. Without one, no place is free.
   std::vector<int16_t> free_;     // The lowest last.
   std::vector<int16_t> removed_;  // Not free yet.
 };

@@ -90,7 +90,7 @@ void ReceiveQueue::Lacking() {
 
 void ReceiveQueue::BecomeBusy() {
   operations_ = 0;
-  home->proactor.IsBusy(*this);
+  home->proactor.BecameBusy(*this);
 }
 
 // --- One by one. ---
